@@ -1,0 +1,1 @@
+"""For instructors: build what learners get from the solutions, and prove that it is right."""

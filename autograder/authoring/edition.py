@@ -1,0 +1,112 @@
+"""The files of a learner's repository that no source of the course holds: pyproject.toml, README.md, .gitignore."""
+
+import json
+from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
+
+from autograder.authoring.sources import AuthoringError
+from autograder.catalog import Exercise
+
+LEARNER_EXTRAS = ("torch", "lesson")
+
+GITIGNORE = """\
+.venv/
+__pycache__/
+*.egg-info/
+.pytest_cache/
+.ipynb_checkpoints/
+"""
+
+_PYPROJECT = """\
+[build-system]
+requires = ["setuptools>=68"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "autograder"
+version = "{version}"
+description = "Deep-learning exercises with tests that explain themselves."
+readme = "README.md"
+requires-python = "{python}"
+dependencies = {dependencies}
+
+[project.optional-dependencies]
+{extras}
+[project.scripts]
+autograder = "autograder.cli:app"
+
+[project.entry-points.pytest11]
+"autograder.testing.plugin" = "autograder.testing.plugin"
+
+[tool.setuptools.packages.find]
+include = ["autograder*"]
+
+[tool.setuptools.package-data]
+autograder = ["**/*.j2", "**/*.css"]
+
+[tool.pytest.ini_options]
+testpaths = ["exercises"]
+addopts = ["--import-mode=importlib"]
+"""
+
+_README = """\
+# {title}
+
+Each file in `exercises/` has functions for you to write. Their docstrings say what they must do, the tests next to
+them say whether they do it, and a failed test says what is wrong.
+
+```
+pip install -e {target}
+autograder list
+{pytest}
+```
+
+The first line is needed once (Python {python}, best in a virtual environment). The second shows what
+there is to do. The third checks one exercise: in `{first}`, write code for each
+`raise NotImplementedError`, run the command again, and go on until it passes.
+
+Take the exercises in this order:
+
+{exercises}
+"""
+
+
+def pyproject() -> str:
+    """A minimal pyproject.toml for `pip install -e .`: what this package requires, with the learners' extras."""
+    wanted: dict[str, list[str]] = {name: [] for name in ("", *LEARNER_EXTRAS)}
+    installed = _installed()
+    for requirement in installed.get_all("Requires-Dist", ()):
+        package, _, marker = requirement.partition(";")
+        extra = marker.partition("extra ==")[2].strip(" \"')")
+        if extra in wanted:
+            wanted[extra].append(package.strip())
+    dependencies = json.dumps(wanted.pop(""), indent=4)
+    extras = "".join(f"{name} = {json.dumps(packages)}\n" for name, packages in wanted.items())
+    return _PYPROJECT.format(
+        version=installed["Version"], python=_python_versions(), dependencies=dependencies, extras=extras
+    )
+
+
+def readme(title: str, exercises: list[Exercise]) -> str:
+    """What a learner reads first; `exercises` in the order to take them."""
+    first = exercises[0]
+    needs_torch = any("torch" in exercise.libraries for exercise in exercises)
+    return _README.format(
+        title=title,
+        target="'.[torch]'" if needs_torch else ".",
+        pytest=f"pytest exercises/{first.module}/test_{first.name}.py",
+        python=_python_versions(),
+        first=f"exercises/{first.id}.py",
+        exercises="\n".join(f"{i}. `exercises/{exercise.id}.py`" for i, exercise in enumerate(exercises, start=1)),
+    )
+
+
+def _python_versions() -> str:
+    bounds = _installed()["Requires-Python"].split(",")
+    return ",".join(sorted(bounds, reverse=True))  # ">=" before "<"
+
+
+def _installed() -> PackageMetadata:
+    try:
+        return metadata("autograder")
+    except PackageNotFoundError:
+        raise AuthoringError("the autograder package is not installed; run: pip install -e .") from None

@@ -1,0 +1,103 @@
+"""Whether a folder made for learners gives a solution or a hidden check away."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from autograder.authoring.sources import read_marked
+from autograder.catalog import BEGIN_MARKER, END_MARKER, Course
+
+PRIVATE_FOLDERS = frozenset({"solutions", "graders", "authoring"})
+
+_MARKER = re.compile(r"(BEGIN|END) SOLUTION")
+_QUOTED = " \t>#.*-|"  # what stands before a line of code in a doctest, a comment, a list
+_TRAILING_COMMENT = re.compile(r"\s#\s.*$")
+_TRIVIAL = re.compile(r"\W*\w{0,2}\W*|return\w*|else:|try:|finally:|pass|break|continue")  # without its spaces
+
+
+def find_leaks(course: Course, folder: Path) -> list[str]:
+    """One sentence for each thing in `folder` that learners must not see."""
+    private_files = {_fingerprint(path): path for path in _private_files(course)}
+    private_files.pop(_fingerprint_of_text(""), None)
+    solved = _pairs_of_solution_lines(course)
+    return [
+        f"{path.relative_to(folder).as_posix()} {leak}"
+        for path in regular_files(folder)
+        for leak in _leaks_in(path, path.relative_to(folder), private_files, solved)
+    ]
+
+
+def regular_files(folder: Path) -> list[Path]:
+    """Every ordinary file under `folder`, in order; links are neither listed nor followed."""
+    found = [Path(home, name) for home, _, names in os.walk(folder) for name in names]
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+def _leaks_in(path: Path, relative: Path, private_files: dict[str, Path], solved: dict[tuple, str]) -> Iterator[str]:
+    if PRIVATE_FOLDERS.intersection(relative.parts[:-1]) or relative.name == "mistakes.yml":
+        yield "is for instructors, going by its name"
+    if original := private_files.get(_fingerprint(path)):
+        yield f"is the same file as {original}"
+    if (text := _text(path)) is None:
+        return
+    if relative.parts[0] == "autograder":  # the package may speak of markers, but holds no marked block
+        marked = BEGIN_MARKER.search(text) or END_MARKER.search(text)
+    else:
+        marked = _MARKER.search(text)
+    if marked:
+        yield f"holds the solution marker {marked[0].strip()!r}"
+    for pair in pairwise(_telling_lines(text)):
+        if owner := solved.get(pair):
+            yield f"holds two lines of the solution of {owner}: {pair[0]} / {pair[1]}"
+            return
+
+
+def _private_files(course: Course) -> list[Path]:
+    sources = [p for p in regular_files(course.solutions_dir) if p.suffix == ".py" and not p.name.startswith("_")]
+    mistakes = [module.solutions / "mistakes.yml" for module in course.modules]
+    return [*sources, *(p for p in mistakes if p.is_file()), *regular_files(course.graders_dir)]
+
+
+def _pairs_of_solution_lines(course: Course) -> dict[tuple[str, str], str]:
+    """Every two neighbouring lines of a solution, with the task they solve."""
+    return {
+        pair: f"{exercise.id} ({task})"
+        for exercise in course.exercises
+        for task, bodies in read_marked(exercise.solution).bodies().items()
+        for body in bodies
+        for pair in pairwise(_telling_lines("".join(body)))
+    }
+
+
+def _telling_lines(text: str) -> Iterator[str]:
+    """The lines that say something, without layout, comments and quotation."""
+    for line in text.splitlines():
+        line = re.sub(r"\s+", "", _TRAILING_COMMENT.sub("", line.lstrip(_QUOTED)))
+        if not _TRIVIAL.fullmatch(line):
+            yield line
+
+
+def _text(path: Path) -> str | None:
+    """What a reader sees: the text of a file, the cells of a notebook; None for anything else."""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError:
+        return None
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells)
+    return text
+
+
+def _fingerprint(path: Path) -> str:
+    """The same for files that differ in layout and comments only."""
+    text = _text(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if text is None else _fingerprint_of_text(text)
+
+
+def _fingerprint_of_text(text: str) -> str:
+    return hashlib.sha256("\n".join(_telling_lines(text)).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""The commands of `autograder`, a file for each group. Heavy imports stand inside the functions: help is instant."""

@@ -1,0 +1,244 @@
+"""Hidden checks of the activation functions and their derivatives."""
+
+import numpy as np
+import pytest
+
+from autograder.testing import assert_close, assert_gradients, assert_shape
+
+LARGE = np.array([-1000.0, -750.0, -40.0, 40.0, 750.0, 1000.0])
+
+
+@pytest.mark.stage("shape")
+def test_sigmoid_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.sigmoid(x), x.shape, x.dtype)
+
+
+def test_sigmoid_of_zero_is_one_half(learner, probe):
+    assert_close(learner.sigmoid(np.zeros(probe.size("N"))), np.full(probe.size("N"), 0.5))
+
+
+def test_sigmoid_of_x_and_of_minus_x_sum_to_one(learner, probe):
+    x = probe.normal("N C")
+    assert_close(learner.sigmoid(x) + learner.sigmoid(-x), np.ones(x.shape))
+
+
+@pytest.mark.stage("whole")
+def test_sigmoid_equals_the_reference(learner, reference, probe):
+    x = 4.0 * probe.normal("N C")
+    assert_close(learner.sigmoid(x), reference.sigmoid(x))
+
+
+@pytest.mark.stage("robust")
+def test_sigmoid_is_right_for_huge_inputs_of_either_sign(learner):
+    assert_close(learner.sigmoid(LARGE), np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
+
+
+@pytest.mark.stage("shape")
+def test_sigmoid_grad_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.sigmoid_grad(x), x.shape, x.dtype)
+
+
+def test_sigmoid_grad_at_zero_is_one_quarter(learner, probe):
+    assert_close(learner.sigmoid_grad(np.zeros(probe.size("N"))), np.full(probe.size("N"), 0.25))
+
+
+@pytest.mark.stage("whole")
+def test_sigmoid_grad_equals_the_reference(learner, reference, probe):
+    x = 3.0 * probe.normal("N C")
+    assert_close(learner.sigmoid_grad(x), reference.sigmoid_grad(x))
+
+
+@pytest.mark.stage("whole")
+def test_sigmoid_grad_is_the_slope_of_the_sigmoid(learner, reference, probe):
+    x, upstream = probe.normal("N C"), probe.normal("N C")
+    assert_gradients(reference.sigmoid, [x], [upstream * learner.sigmoid_grad(x)], upstream)
+
+
+@pytest.mark.stage("robust")
+def test_sigmoid_grad_vanishes_for_huge_inputs(learner):
+    assert_close(learner.sigmoid_grad(LARGE), np.zeros(6))
+
+
+@pytest.mark.stage("shape")
+def test_tanh_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.tanh(x), x.shape, x.dtype)
+
+
+def test_tanh_of_zero_is_zero(learner, probe):
+    assert_close(learner.tanh(np.zeros(probe.size("N"))), np.zeros(probe.size("N")))
+
+
+def test_tanh_of_minus_x_is_minus_tanh_of_x(learner, probe):
+    x = probe.normal("N C")
+    assert_close(learner.tanh(-x), -learner.tanh(x))
+
+
+@pytest.mark.stage("whole")
+def test_tanh_equals_the_reference(learner, reference, probe):
+    x = 2.0 * probe.normal("N C")
+    assert_close(learner.tanh(x), reference.tanh(x))
+
+
+@pytest.mark.stage("whole")
+def test_tanh_agrees_with_numpy(learner, probe):
+    x = probe.normal("N C")
+    assert_close(learner.tanh(x), np.tanh(x))
+
+
+@pytest.mark.stage("robust")
+def test_tanh_is_right_for_huge_inputs_of_either_sign(learner):
+    assert_close(learner.tanh(LARGE), np.array([-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]))
+
+
+@pytest.mark.stage("shape")
+def test_tanh_grad_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.tanh_grad(x), x.shape, x.dtype)
+
+
+def test_tanh_grad_at_zero_is_one(learner, probe):
+    assert_close(learner.tanh_grad(np.zeros(probe.size("N"))), np.ones(probe.size("N")))
+
+
+@pytest.mark.stage("whole")
+def test_tanh_grad_equals_the_reference(learner, reference, probe):
+    x = 2.0 * probe.normal("N C")
+    assert_close(learner.tanh_grad(x), reference.tanh_grad(x))
+
+
+@pytest.mark.stage("whole")
+def test_tanh_grad_is_the_slope_of_tanh(learner, probe):
+    x, upstream = probe.normal("N C"), probe.normal("N C")
+    assert_gradients(np.tanh, [x], [upstream * learner.tanh_grad(x)], upstream)
+
+
+@pytest.mark.stage("robust")
+def test_tanh_grad_vanishes_for_huge_inputs(learner):
+    assert_close(learner.tanh_grad(LARGE), np.zeros(6))
+
+
+@pytest.mark.stage("shape")
+def test_relu_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.relu(x), x.shape, x.dtype)
+
+
+def test_relu_keeps_positive_entries(learner, probe):
+    x = np.abs(probe.normal("N C"))
+    assert_close(learner.relu(x), x)
+
+
+def test_relu_turns_negative_entries_into_zero(learner, probe):
+    x = -np.abs(probe.normal("N C"))
+    assert_close(learner.relu(x), np.zeros(x.shape))
+
+
+@pytest.mark.stage("whole")
+def test_relu_equals_the_reference(learner, reference, probe):
+    x = 5.0 * probe.normal("N C")
+    assert_close(learner.relu(x), reference.relu(x))
+
+
+@pytest.mark.stage("robust")
+def test_relu_does_not_saturate(learner):
+    assert_close(learner.relu(LARGE), np.array([0.0, 0.0, 0.0, 40.0, 750.0, 1000.0]))
+
+
+@pytest.mark.stage("shape")
+def test_relu_grad_keeps_shape_and_is_not_boolean(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.relu_grad(x), x.shape, x.dtype)
+
+
+@pytest.mark.stage("whole")
+def test_relu_grad_is_one_where_x_is_positive_and_zero_elsewhere(learner, reference, probe):
+    x = 3.0 * probe.normal("N C")
+    assert_close(learner.relu_grad(x), reference.relu_grad(x))
+
+
+@pytest.mark.stage("whole")
+def test_relu_grad_is_the_slope_of_the_relu(learner, reference, probe):
+    x = probe.signs("N C") * probe.uniform("N C", 0.5, 3.0)  # away from the kink
+    upstream = probe.normal("N C")
+    assert_gradients(reference.relu, [x], [upstream * learner.relu_grad(x)], upstream)
+
+
+@pytest.mark.stage("robust")
+def test_relu_grad_at_zero_is_zero(learner, probe):
+    assert_close(learner.relu_grad(np.zeros(probe.size("N"))), np.zeros(probe.size("N")))
+
+
+@pytest.mark.stage("shape")
+def test_softmax_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.softmax(x), x.shape, x.dtype)
+
+
+def test_softmax_of_every_row_sums_to_one(learner, probe):
+    x = probe.normal("N C")
+    assert_close(learner.softmax(x).sum(axis=-1), np.ones(x.shape[0]))
+
+
+def test_softmax_of_equal_scores_is_uniform(learner, probe):
+    rows, classes = probe.size("N"), probe.size("C")
+    x = np.repeat(probe.normal("N")[:, None], classes, axis=1)  # (N, C), each row constant
+    assert_close(learner.softmax(x), np.full((rows, classes), 1.0 / classes))
+
+
+def test_softmax_normalises_along_the_axis_it_is_given(learner, reference, probe):
+    x = probe.normal("N C D")
+    for axis in (0, 1, -2):
+        assert_close(learner.softmax(x, axis=axis), reference.softmax(x, axis=axis))
+
+
+@pytest.mark.stage("whole")
+def test_softmax_equals_the_reference(learner, reference, probe):
+    x = 3.0 * probe.normal("N C")
+    assert_close(learner.softmax(x), reference.softmax(x))
+
+
+@pytest.mark.stage("robust")
+def test_softmax_does_not_change_when_a_constant_is_added(learner, reference, probe):
+    x, shift = probe.normal("N C"), probe.choice([-1000.0, 1000.0])
+    assert_close(learner.softmax(x + shift), reference.softmax(x))
+
+
+@pytest.mark.stage("robust")
+def test_softmax_of_rows_on_very_different_scales(learner, reference, probe):
+    x = probe.normal("N C")
+    x[0] += 900.0
+    x[1] -= 900.0
+    assert_close(learner.softmax(x), reference.softmax(x))
+
+
+@pytest.mark.stage("shape")
+def test_log_softmax_keeps_shape_and_dtype(learner, probe):
+    x = probe.normal("N C D")
+    assert_shape(learner.log_softmax(x), x.shape, x.dtype)
+
+
+def test_exponentials_of_log_softmax_sum_to_one_in_every_row(learner, probe):
+    x = probe.normal("N C")
+    assert_close(np.exp(learner.log_softmax(x)).sum(axis=-1), np.ones(x.shape[0]))
+
+
+def test_log_softmax_normalises_along_the_axis_it_is_given(learner, reference, probe):
+    x = probe.normal("N C D")
+    for axis in (0, 1, -2):
+        assert_close(learner.log_softmax(x, axis=axis), reference.log_softmax(x, axis=axis))
+
+
+@pytest.mark.stage("whole")
+def test_log_softmax_equals_the_reference(learner, reference, probe):
+    x = 3.0 * probe.normal("N C")
+    assert_close(learner.log_softmax(x), reference.log_softmax(x))
+
+
+@pytest.mark.stage("robust")
+def test_log_softmax_stays_finite_where_probabilities_underflow(learner, reference, probe):
+    x = probe.extreme("N C")
+    assert_close(learner.log_softmax(x), reference.log_softmax(x))
+    assert_close(learner.log_softmax(np.array([[0.0, -2000.0]])), np.array([[0.0, -2000.0]]))

@@ -1,0 +1,221 @@
+"""Grade many exercises on several grading nodes at once.
+
+`Pool.submit` has the shape of `concurrent.futures.Executor.submit`: a job goes in, a future result comes out.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from autograder.grading.results import ExerciseResult, Outcome
+
+START_SECONDS = 180.0  # importing a framework and running every grader on its reference, on a busy machine
+PACKAGE_ROOT = Path(__file__).parents[2]
+
+
+class NodeError(Exception):
+    """A grading node could not start, or ended. Its last words are in the message."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Grade one exercise of one learner.
+
+    Attributes:
+        files: source text by exercise id: the exercise itself and the learner's exercises that it imports.
+        seconds: after this long the node is taken for dead.
+    """
+
+    learner: str
+    exercise: str
+    files: dict[str, bytes]
+    sha256: str
+    seconds: float
+
+    def to_json(self) -> str:
+        files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}
+        return json.dumps(asdict(self) | {"files": files})
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Job:
+        fields = json.loads(line)
+        return cls(**fields | {"files": {name: base64.b64decode(text) for name, text in fields["files"].items()}})
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What a node grades: exercises of one course that share a set of libraries."""
+
+    course: str
+    exercises: Sequence[str]
+    libraries: Sequence[str]
+    seed: int
+    unsafe: bool = False
+
+
+@dataclass
+class Hello:
+    """What a node found out about itself at its start.
+
+    Attributes:
+        faults: by exercise id, why its grader cannot be used (it does not accept its own reference, say).
+        untested: by exercise id, the tasks that no check looks at.
+    """
+
+    layers: list[str] = field(default_factory=list)
+    faults: dict[str, str] = field(default_factory=dict)
+    untested: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Node:
+    """A grading process: hidden graders collected and tried on the reference, a fork server beside it.
+
+    Raises:
+        NodeError: it did not come up.
+    """
+
+    def __init__(self, settings: NodeSettings):
+        ours, theirs = socket.socketpair()
+        self.log = tempfile.TemporaryFile()
+        environment = {
+            name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+        } | {
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(PACKAGE_ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", "-P", "-m", "autograder.grading.node", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            start_new_session=True,  # Ctrl-C is for the command line, which then stops its nodes in order
+        )
+        theirs.close()
+        self.sock, self.stream = ours, ours.makefile("rwb")
+        try:
+            self.hello = Hello(**json.loads(self.ask(json.dumps(asdict(settings)), START_SECONDS)))
+        except BaseException:
+            self.close()
+            raise
+
+    def grade(self, job: Job) -> ExerciseResult:
+        return ExerciseResult.model_validate_json(self.ask(job.to_json(), job.seconds))
+
+    def ask(self, line: str, seconds: float) -> bytes:
+        self.sock.settimeout(seconds)
+        try:
+            self.stream.write(line.encode() + b"\n")
+            self.stream.flush()
+            answer = self.stream.readline()
+        except TimeoutError:
+            raise NodeError(f"a grading node gave no answer within {seconds:.0f} s. {self.last_words()}") from None
+        except OSError:
+            answer = b""
+        if not answer.endswith(b"\n"):
+            raise NodeError(f"a grading node ended. {self.last_words()}")
+        return answer
+
+    def last_words(self) -> str:
+        self.log.seek(0)
+        words = self.log.read().decode("utf-8", "replace").strip()[-3000:]
+        return f"Its last words:\n{words}" if words else ""
+
+    def close(self) -> None:
+        """End it at once. Its fork server sees the connection close, and the workers die with that."""
+        self.process.kill()
+        self.process.wait()
+        self.stream.close()
+        self.sock.close()
+        self.log.close()
+
+
+class Pool:
+    """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more."""
+
+    def __init__(self, settings: NodeSettings, nodes: int):
+        self.settings = settings
+        self.nodes: list[Node] = []
+        self.own = threading.local()
+        self.lock = threading.Lock()
+        self.closing = False
+        self.first = self.start_node()  # in this thread, so that a faulty course is told before any work
+        self.spare = [self.first]
+        self.threads = ThreadPoolExecutor(max_workers=nodes)
+
+    @property
+    def hello(self) -> Hello:
+        return self.first.hello
+
+    def submit(self, job: Job) -> Future[ExerciseResult]:
+        return self.threads.submit(self.grade, job)
+
+    def grade(self, job: Job) -> ExerciseResult:
+        problem = ""
+        for _ in range(2):
+            try:
+                return self.node().grade(job)
+            except NodeError as error:
+                problem = str(error)
+                self.discard_node()
+                if self.closing:
+                    break
+        module, _, exercise = job.exercise.partition("/")
+        return ExerciseResult(
+            learner=job.learner, module=module, exercise=exercise, outcome=Outcome.SYSTEM, note=problem, sha256=job.sha256
+        )
+
+    def node(self) -> Node:
+        """The node of the calling thread."""
+        if getattr(self.own, "node", None) is None:
+            with self.lock:
+                self.own.node = self.spare.pop() if self.spare else None
+            self.own.node = self.own.node or self.start_node()
+        return self.own.node
+
+    def start_node(self) -> Node:
+        node = Node(self.settings)
+        with self.lock:
+            self.nodes.append(node)
+        return node
+
+    def discard_node(self) -> None:
+        if node := getattr(self.own, "node", None):
+            node.close()
+            with self.lock:
+                self.nodes.remove(node)
+        self.own.node = None
+
+    def close(self) -> None:
+        self.closing = True
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        with self.lock:
+            nodes = list(self.nodes)
+        for node in nodes:
+            node.process.kill()
+        self.threads.shutdown(wait=True)
+        for node in self.nodes:
+            node.close()
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,89 @@
+"""What grading one exercise of one learner found: plain, typed, versioned data. Everything downstream reads this and nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+VERSION = 1
+
+
+class Status(StrEnum):
+    """The outcome of one check. Only `passed` earns points."""
+
+    PASSED = "passed"
+    WRONG = "wrong"  # an assertion of the check failed
+    ERROR = "error"  # the learner's code raised, crashed, or could not be loaded
+    NOT_STARTED = "not_started"  # the stub's NotImplementedError is still there
+    NOT_REACHED = "not_reached"  # an earlier stage of the task did not pass
+    TIMEOUT = "timeout"
+    SYSTEM = "system"  # our own fault: to be graded again, never a judgement of the work
+
+
+class Outcome(StrEnum):
+    """How grading one file went."""
+
+    GRADED = "graded"
+    MISSING = "missing"  # no such file in the submission
+    REFUSED = "refused"  # a file that cannot be graded: too large, unreadable, forbidden imports
+    SYSTEM = "system"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CheckResult(_Data):
+    """One check.
+
+    `message` and `card` may be shown to the learner. `detail` is for instructors only: it can hold what a hidden check fed in.
+    """
+
+    task: str
+    check: str
+    sentence: str
+    stage: str
+    status: Status
+    message: str = ""
+    card: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+
+    def public(self) -> CheckResult:
+        return self.model_copy(update={"detail": ""})
+
+
+class ExerciseResult(_Data):
+    """One exercise of one learner.
+
+    Attributes:
+        note: one sentence about the file as a whole, empty when there is nothing to say.
+        sha256: of the graded file, empty when there was none.
+        layers: what confined the learner's code.
+        output: what it printed (instructors only).
+    """
+
+    version: int = VERSION
+    learner: str
+    module: str
+    exercise: str
+    outcome: Outcome
+    note: str = ""
+    checks: list[CheckResult] = Field(default_factory=list)
+    sha256: str = ""
+    layers: list[str] = Field(default_factory=list)
+    output: str = ""
+    seconds: float = 0.0
+
+    @property
+    def exercise_id(self) -> str:
+        return f"{self.module}/{self.exercise}"
+
+    @property
+    def has_system_fault(self) -> bool:
+        return self.outcome is Outcome.SYSTEM or any(check.status is Status.SYSTEM for check in self.checks)
+
+    def public(self) -> ExerciseResult:
+        """What the learner may see."""
+        return self.model_copy(update={"output": "", "checks": [check.public() for check in self.checks]})

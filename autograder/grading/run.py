@@ -1,0 +1,161 @@
+"""Grade a class: every submission, every exercise, into a results folder that survives being killed at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autograder import __version__
+from autograder.catalog import Course, Exercise
+from autograder.grading.journal import Journal
+from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.grading.results import ExerciseResult, Outcome
+from autograder.grading.score import ExerciseScore, score_exercise
+from autograder.grading.submission import Submission
+from autograder.policy import Policy
+
+SECONDS_BESIDE_CHECKS = 60.0  # starting workers, loading files: not the learner's time
+HANGS_TOLERATED = 3  # a node gives up an exercise after so many; see `node`
+
+
+@dataclass
+class Graded:
+    """The outcome of a run.
+
+    Attributes:
+        results: by learner and exercise id.
+        faults: by exercise id, why its grader could not be used: the course's fault, nobody was judged.
+        untested: by exercise id, tasks without any check; they are worth nothing.
+    """
+
+    policy: Policy
+    exercises: Sequence[Exercise]
+    submissions: Sequence[Submission]
+    results: dict[tuple[str, str], ExerciseResult] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    untested: dict[str, list[str]] = field(default_factory=dict)
+    resumed: int = 0
+
+    def points(self, exercise: Exercise) -> dict[str, float]:
+        untested = self.untested.get(exercise.id, ())
+        return {task: points for task, points in self.policy.points(exercise).items() if task not in untested}
+
+    def score(self, learner: str, exercise: Exercise) -> ExerciseScore:
+        return score_exercise(self.results[learner, exercise.id], self.points(exercise))
+
+    def total(self, learner: str) -> tuple[float, float]:
+        """Points earned and possible."""
+        scores = [self.score(learner, exercise) for exercise in self.exercises]
+        return sum(score.earned for score in scores), sum(score.possible for score in scores)
+
+    @property
+    def system_faults(self) -> list[ExerciseResult]:
+        return [result for result in self.results.values() if result.has_system_fault]
+
+
+def handed_in(submissions: Sequence[Submission], exercises: Sequence[Exercise]) -> list[Exercise]:
+    """The exercises of every module that somebody handed something in for."""
+    touched = {name.partition("/")[0] for s in submissions for name in (*s.files, *s.refused)}
+    return [exercise for exercise in exercises if exercise.module in touched]
+
+
+def grade_class(
+    policy: Policy,
+    submissions: Sequence[Submission],
+    exercises: Sequence[Exercise],
+    out: Path,
+    *,
+    nodes: int,
+    seed: int,
+    unsafe: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Graded:
+    """Grade `exercises` of all `submissions` and journal every result in `out`; what is journalled already is not graded again.
+
+    Args:
+        nodes: how many exercises are graded at a time.
+        progress: called with the number of results so far and in all.
+
+    Raises:
+        JournalError: `out` cannot be used. NodeError: no grading node could be started.
+    """
+    graded = Graded(policy, exercises, submissions)
+    with Journal(out, _identity(policy, exercises, seed)) as journal:
+        jobs: list[Job] = []
+        for submission in submissions:
+            for exercise in exercises:
+                job = _job(policy, submission, exercise)
+                if journal.done(job.learner, job.exercise, job.sha256):
+                    graded.resumed += 1
+                elif exercise.id in submission.files:
+                    jobs.append(job)
+                else:
+                    journal.append(_not_handed_in(submission, exercise, job.sha256))
+        total = len(submissions) * len(exercises)
+        progress(total - len(jobs), total)
+        for libraries, group in _by_libraries(exercises).items():
+            names = [exercise.id for exercise in group]
+            waiting = [job for job in jobs if job.exercise in names]
+            settings = NodeSettings(str(policy.course.root), names, libraries, seed, unsafe)
+            with Pool(settings, min(nodes, max(1, len(waiting)))) as pool:
+                graded.faults |= pool.hello.faults
+                graded.untested |= pool.hello.untested
+                futures: list[Future[ExerciseResult]] = [pool.submit(job) for job in waiting]
+                for future in as_completed(futures):
+                    journal.append(future.result())
+                    jobs.pop()
+                    progress(total - len(jobs), total)
+        wanted = {(s.learner, e.id) for s in submissions for e in exercises}
+        graded.results = {key: result for key, result in journal.results.items() if key in wanted}
+    return graded
+
+
+def _job(policy: Policy, submission: Submission, exercise: Exercise) -> Job:
+    needed = [exercise, *exercise.imports_exercises]
+    files = {e.id: submission.files[e.id] for e in needed if e.id in submission.files}
+    digest = hashlib.sha256()
+    for name, text in sorted(files.items()):
+        digest.update(f"{name} {len(text)}\n".encode() + text)
+    digest.update(submission.refused.get(exercise.id, "").encode())
+    patience = HANGS_TOLERATED * policy.limits(exercise).wall_seconds + policy.limits(exercise).cpu_seconds
+    return Job(submission.learner, exercise.id, files, digest.hexdigest(), SECONDS_BESIDE_CHECKS + 2 * patience)
+
+
+def _not_handed_in(submission: Submission, exercise: Exercise, sha256: str) -> ExerciseResult:
+    problem = submission.refused.get(exercise.id)
+    return ExerciseResult(
+        learner=submission.learner,
+        module=exercise.module,
+        exercise=exercise.name,
+        outcome=Outcome.REFUSED if problem else Outcome.MISSING,
+        note=problem or f"{exercise.name}.py was not handed in",
+        sha256=sha256,
+    )
+
+
+def _by_libraries(exercises: Sequence[Exercise]) -> dict[tuple[str, ...], list[Exercise]]:
+    """Exercises that can share a fork server: those whose references import the same packages."""
+    groups: dict[tuple[str, ...], list[Exercise]] = {}
+    for exercise in exercises:
+        needed = {library for e in (exercise, *exercise.imports_exercises) for library in e.libraries}
+        groups.setdefault(tuple(sorted(needed | {"numpy", "jaxtyping"})), []).append(exercise)
+    return groups
+
+
+def _identity(policy: Policy, exercises: Sequence[Exercise], seed: int) -> dict[str, str]:
+    """What must be the same for results to be comparable. Points are not among it: they are counted from the results."""
+    digest = hashlib.sha256()
+    for exercise in exercises:
+        rules = [
+            policy.limits(exercise).model_dump(),
+            sorted(policy.allowed_imports(exercise)),
+            sorted(policy.forbidden_imports(exercise)),
+        ]
+        digest.update(json.dumps([exercise.id, rules]).encode())
+        for path in (exercise.solution, exercise.grader):
+            digest.update(path.read_bytes() if path.is_file() else b"-")
+    return {"exercises, graders or rules": digest.hexdigest(), "seed": str(seed), "version of autograder": __version__}

@@ -1,0 +1,312 @@
+"""The trusted side: start a fork server, get jailed workers from it, ask them things with a deadline.
+
+    with Zygote(["numpy"]) as zygote, zygote.worker(Limits()) as worker:
+        module = worker.load({"m.softmax": source}, "m.softmax")
+        module.softmax(x)
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograder.sandbox import jail, proxy, wire
+from autograder.sandbox.errors import LearnerError, SandboxError, WireError, WorkerDied, WorkerTimeout, learner_error
+from autograder.sandbox.peer import Closed, Peer, Refused
+from autograder.sandbox.readable import readable_paths
+
+START_SECONDS = 60.0  # importing a large framework on a busy machine
+FORK_SECONDS = 20.0
+SEND_BUFFER = 1 << 20
+OWN_UIDS = 0x6AC00000  # far from any real user
+REPLY_CAPS = wire.Caps(body=64 << 20)
+
+# One thread, or the fork server could not fork safely; nothing of the grader's own environment.
+ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
+PACKAGE_ROOT = str(Path(__file__).parents[2])
+START = (
+    "import sys; sys.path.insert(0, {root!r}); from autograder.sandbox.zygote import main; sys.path.remove({root!r}); "
+    "main({control}, {libraries!r}, {readable!r})"
+)
+
+
+class Zygote:
+    """A fork server with `libraries` imported.
+
+    Attributes:
+        layers: what confines the fork server and, so, every worker.
+        pid: its process id.
+
+    Raises:
+        SandboxError: it did not start (its last words are in the message), or a mandatory layer of the jail is missing and
+            `unsafe` is not set.
+    """
+
+    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False):
+        self.libraries, self.unsafe = tuple(libraries), unsafe
+        readable = readable_paths(self.libraries)
+        self.own_uids = own_uids() if os.getuid() == 0 and all(map(others_can_read, readable)) else None
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        code = START.format(
+            root=PACKAGE_ROOT, control=theirs.fileno(), libraries=list(self.libraries), readable=list(readable)
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", "-B", "-c", code],
+            pass_fds=[theirs.fileno()],
+            env=ENVIRONMENT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        theirs.close()
+        try:
+            hello = self.receive(START_SECONDS)[0]
+            self.check(hello)
+        except BaseException:
+            self.close()
+            raise
+        self.pid, self.layers = hello["pid"], hello["layers"]
+
+    def check(self, hello: dict) -> None:
+        if hello["threads"] != 1:
+            raise SandboxError(
+                f"importing {', '.join(self.libraries)} started {hello['threads'] - 1} extra threads: cannot fork safely"
+            )
+
+    def worker(self, limits: jail.Limits, wall_seconds: float = 10.0) -> Worker:
+        """A fresh jailed process. Takes a few milliseconds."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        output = os.memfd_create("output")  # bounded by RLIMIT_FSIZE, and no pipe to drain
+        number = secrets.randbits(62)
+        uid = next(self.own_uids) if self.own_uids else None
+        request = {"id": number, "op": "fork", "limits": vars(limits), "uid": uid}
+        with theirs:
+            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), output])
+        _, descriptors = self.answer(number)
+        worker = Worker(ours, descriptors[0], output, wall_seconds)
+        try:
+            missing = jail.missing_layers(worker.wait_until_ready())
+            if missing and not self.unsafe:
+                raise SandboxError(f"this machine cannot hold untrusted code: {'; '.join(missing)} (--unsafe overrides)")
+        except BaseException:
+            worker.close()
+            raise
+        return worker
+
+    def sweep(self) -> list[dict]:
+        """Kill and reap every worker; what each used: {status, cpu (seconds), rss_kb}."""
+        number = secrets.randbits(62)
+        self.control.send(json.dumps({"id": number, "op": "sweep"}).encode())
+        return self.answer(number)[0]["usage"]
+
+    def answer(self, number: int) -> tuple[dict, list[int]]:
+        """The reply to one request. Replies to others, left by a caller that was killed, are dropped."""
+        while True:
+            reply, descriptors = self.receive(FORK_SECONDS)
+            if reply["id"] == number:
+                return reply, descriptors
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def receive(self, seconds: float) -> tuple[dict, list[int]]:
+        self.control.settimeout(seconds)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self.control, 1 << 20, 4)
+        except TimeoutError:
+            raise SandboxError(f"the fork server did not answer in {seconds:.0f} s") from None
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            self.process.kill()
+            words = self.process.communicate()[1].decode("utf-8", "replace").strip()
+            raise SandboxError(f"the fork server is gone: {words[-2000:] or 'no last words'}")
+        return json.loads(data), descriptors
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.communicate()
+
+    def __enter__(self) -> Zygote:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def others_can_read(path: str) -> bool:
+    """Whether a user of no group could open it: every folder on the way, and the thing itself."""
+    place = Path(path)
+    if not place.exists():
+        return True  # nothing to read
+    return bool(place.stat().st_mode & 0o004) and all(parent.stat().st_mode & 0o001 for parent in place.resolve().parents)
+
+
+def own_uids() -> Iterator[int]:
+    """User ids for this grader's workers: apart from those of other graders, so that RLIMIT_NPROC counts one worker only."""
+    first = OWN_UIDS + (os.getpid() & 0xFFFF) * 64
+    return itertools.cycle(range(first, first + 64))
+
+
+class Worker:
+    """One jailed process and the conversation with it. Every request has `wall_seconds` from start to end."""
+
+    def __init__(self, sock: socket.socket, pidfd: int, output: int, wall_seconds: float):
+        self.pidfd, self.output_fd, self.wall_seconds = pidfd, output, wall_seconds
+        self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve, REPLY_CAPS)
+        self.callbacks: list[Callable] = []
+        self.layers: list[str] = []
+        self.cause_of_death: str | None = None
+        self.names: dict[str, str] = {}
+
+    def wait_until_ready(self) -> list[str]:
+        self.peer.deadline = time.monotonic() + FORK_SECONDS
+        try:
+            word, self.layers = self.peer.receive()
+        except Closed:
+            raise SandboxError(f"a worker did not start: {self.output().strip()}") from None
+        finally:
+            self.peer.deadline = None
+        assert word == "ready"
+        return self.layers
+
+    def load(
+        self, sources: Mapping[str, bytes], name: str, *, filenames: Mapping[str, str] | None = None, allowed: Sequence[str] = ()
+    ) -> proxy.RemoteModule:
+        """Import module `name` from `sources` (dotted name to source text) in the worker.
+
+        Args:
+            filenames: what each module is called in tracebacks; by default its name with slashes and `.py`.
+            allowed: top-level modules that may be imported besides the standard library and those of `sources`.
+        """
+        names = {key: key.replace(".", "/") + ".py" for key in sources} | dict(filenames or {})
+        packages = {key.partition(".")[0] for key in sources}
+        self.request("load", dict(sources), names, name, sorted(packages | set(allowed)))
+        return proxy.RemoteModule(self, names[name])
+
+    def request(self, op: str, *args: Any) -> Any:
+        """Ask the worker.
+
+        Raises:
+            LearnerError: the learner's code raised. WorkerTimeout, WorkerDied, WireError: it hung, died or talked nonsense; the
+            worker is dead from then on.
+        """
+        if self.cause_of_death:
+            raise WorkerDied(self.cause_of_death)
+        outermost = self.peer.deadline is None
+        if outermost:
+            self.peer.deadline = time.monotonic() + self.wall_seconds
+        try:
+            return self.peer.request(op, *args)
+        except Refused as refused:
+            raise self.learner_error(refused.details) from None
+        except Closed:
+            self.kill(self.last_status())
+            raise WorkerDied(self.cause_of_death) from None
+        except WorkerTimeout:
+            self.kill(f"no answer within {self.wall_seconds:g} s")
+            raise WorkerTimeout(self.cause_of_death) from None
+        except WireError as error:
+            self.kill(f"its answer could not be read: {error}")
+            raise
+        finally:
+            if outermost:
+                self.peer.deadline = None
+
+    def learner_error(self, details: Any) -> LearnerError | WireError:
+        match details:
+            case [str(etype), str(message), list(frames)]:
+                shown = [
+                    tuple(frame)
+                    for frame in frames[-20:]
+                    if type(frame) is list and [type(part) for part in frame] == [str, int, str, str]
+                ]
+                return learner_error(etype[:100], message[:2000], shown)
+        self.kill("its answer could not be read")
+        return WireError("a malformed error")
+
+    # What the worker may ask of this side: only the functions that were passed to it.
+
+    def serve(self, op: str, args: list) -> Any:
+        match op, args:
+            case "callback", [int(number), list(positional), dict(named)] if 0 <= number < len(self.callbacks):
+                if all(type(key) is str for key in named):
+                    return self.callbacks[number](*positional, **named)
+        raise WireError(f"an unknown request: {op[:50]!r}")
+
+    @staticmethod
+    def explain(error: BaseException) -> list:
+        if not isinstance(error, Exception):
+            raise error
+        return [type(error).__name__, str(error)[:300], []]
+
+    def describe(self, value: Any) -> dict | None:
+        if isinstance(value, proxy.RemoteObject):
+            return {"o": [proxy.number_of(value)]}
+        if isinstance(value, np.random.Generator):
+            return wire.encode_generator(value)
+        if callable(value):
+            self.callbacks.append(value)
+            return {"f": [len(self.callbacks) - 1]}
+        return None
+
+    def resolve(self, kind: str, payload: Any) -> Any:
+        match kind, payload:
+            case "o", [int(number), str(type_name)] if 0 <= number < 1 << 62:
+                return proxy.RemoteObject(self, number, type_name[:100])
+        raise WireError("unknown node")
+
+    def output(self, limit: int = 1 << 16) -> str:
+        """What the learner's code printed so far."""
+        return os.pread(self.output_fd, limit, 0).decode("utf-8", "replace")
+
+    def last_status(self) -> str:
+        return "the process ended (it called exit, crashed, or went over its CPU or memory limit)"
+
+    def kill(self, cause: str = "the worker was stopped") -> None:
+        self.cause_of_death = self.cause_of_death or cause
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except (ProcessLookupError, OSError):
+            pass
+
+    def close(self) -> None:
+        self.kill()
+        self.peer.sock.close()
+        for descriptor in (self.pidfd, self.output_fd):
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass
+        self.pidfd = self.output_fd = -1
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

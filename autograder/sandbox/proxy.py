@@ -1,0 +1,160 @@
+"""The learner's module and objects as the trusted side sees them: call them, and plain data comes back.
+
+A `RemoteObject` stands for something that is not plain data. It never pretends to be any: it equals only itself, has no truth
+value and no arithmetic, so that no object a learner invents can satisfy a comparison.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError
+
+if TYPE_CHECKING:
+    from autograder.sandbox.client import Worker
+
+
+@dataclass
+class Call:
+    """One call of the learner's code, kept for the failure card."""
+
+    name: str
+    args: tuple
+    kwargs: dict[str, Any]
+    result: Any = None
+    error: BaseException | None = field(default=None, repr=False)
+
+
+class RemoteModule:
+    """`learner.softmax(x)` runs in the worker; missing names raise MissingName.
+
+    A call that changed one of its arguments raises InputChanged, unless `_in_place` is set: then the caller's own arrays are
+    updated, as they would be in one process.
+    """
+
+    def __init__(self, worker: Worker, filename: str):
+        self._worker, self._filename = worker, filename
+        self._in_place = False
+        self._last_call: Call | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            found = self._worker.request("get", None, name)
+        except LearnerError as error:
+            if error.etype == "MissingName":
+                raise MissingName(name, self._filename) from None
+            raise
+        if isinstance(found, RemoteObject):
+            object.__setattr__(found, "_name", name)
+            object.__setattr__(found, "_module", self)
+        self.__dict__[name] = found  # the next look-up needs no round trip
+        return found
+
+    def vjp(self, name: str, inputs: Any, cotangent: Any) -> tuple[Any, list]:
+        """The value of a learner's function and the gradients of <value, cotangent> with respect to its inputs, by autograd."""
+        match self._worker.request("vjp", name, list(inputs), cotangent):
+            case [output, list(gradients)]:
+                return output, gradients
+        raise WireError("a malformed answer")
+
+
+class RemoteObject:
+    """A function, instance or iterator that lives in the worker."""
+
+    _name = ""
+    _module: RemoteModule | None = None
+
+    def __init__(self, worker: Worker, number: int, type_name: str):
+        set_attribute = object.__setattr__
+        set_attribute(self, "_worker", worker)
+        set_attribute(self, "_number", number)
+        set_attribute(self, "_type", type_name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)  # Python's own protocols (copy, pickle, NumPy) must not reach into the worker
+        found = self._worker.request("get", self, name)
+        if isinstance(found, RemoteObject):
+            object.__setattr__(found, "_name", f"{self._name or self._type}.{name}")
+            object.__setattr__(found, "_module", self._module)
+        return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._worker.request("set", self, name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = Call(self._name or self._type, args, kwargs)
+        if self._module is not None:
+            self._module._last_call = call
+        try:
+            answer = self._worker.request("call", self, "", list(args), kwargs)
+        except BaseException as error:
+            call.error = error
+            raise
+        match answer:
+            case [result, dict(changed)]:
+                call.result = result
+            case _:
+                raise WireError("a malformed answer")
+        if isinstance(result, RemoteObject):
+            object.__setattr__(result, "_module", self._module)
+        if changed:
+            self._accept_changes(call, changed)
+        return result
+
+    def _accept_changes(self, call: Call, changed: dict) -> None:
+        if self._module is None or not self._module._in_place:
+            raise InputChanged(call.name, next(iter(changed)))
+        given = {**dict(enumerate(call.args)), **call.kwargs}
+        for key, value in changed.items():
+            if key in given:
+                copy_into(given[key], value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._worker.request("item", self, key)
+
+    def __len__(self) -> int:
+        return self._worker.request("length", self)
+
+    def __iter__(self) -> Iterator:
+        iterator = self._worker.request("iterate", self)
+        while True:
+            match self._worker.request("next", iterator):
+                case []:
+                    return
+                case [item]:
+                    yield item
+                case _:
+                    raise WireError("a malformed answer")
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"a {self._type} was returned where a plain value was expected")
+
+    def __repr__(self) -> str:
+        return f"<{self._type} in the learner's process>"
+
+
+def number_of(remote: RemoteObject) -> int:
+    return object.__getattribute__(remote, "_number")
+
+
+def copy_into(target: Any, changed: Any) -> None:
+    """Make `target` (array, tensor, list or dict of the caller) hold what `changed` holds; other kinds cannot change."""
+    torch = sys.modules.get("torch")
+    if isinstance(target, np.ndarray) and isinstance(changed, np.ndarray) and target.shape == changed.shape:
+        target[...] = changed
+    elif torch is not None and isinstance(target, torch.Tensor) and isinstance(changed, torch.Tensor):
+        with torch.no_grad():
+            target.copy_(changed)
+    elif isinstance(target, list) and isinstance(changed, list):
+        target[:] = changed
+    elif isinstance(target, dict) and isinstance(changed, dict):
+        target.clear()
+        target.update(changed)

@@ -1,0 +1,193 @@
+"""What runs inside the jail: hold the learner's module and serve calls on it over one socket.
+
+Everything here is at the learner's mercy (it shares their process), so nothing here is trusted: the other side judges only the
+plain data that comes back.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import io
+import linecache
+import os
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+
+from autograder.sandbox import differentiate, wire
+from autograder.sandbox.peer import Peer, Refused
+from autograder.sandbox.sources import SourceFinder
+
+MAX_MESSAGE, MAX_FRAMES = 2000, 12
+
+
+class MissingName(Exception):
+    """The module has no such attribute."""
+
+
+class CallbackFailed(Exception):
+    """A function that was passed in failed on the other side."""
+
+
+class ImportRefused(ImportError):
+    """The module is not among those this exercise may import."""
+
+
+class Server:
+    """Serves load, call, get, set, item, length, iterate, next and vjp on the learner's objects."""
+
+    def __init__(self, sock: Any):
+        self.objects: list[Any] = []
+        self.module: Any = None
+        self.filenames: set[str] = set()
+        self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve)
+
+    def serve(self, op: str, args: list) -> Any:
+        return getattr(self, f"op_{op}")(*args)
+
+    # Objects that are not plain data stay here; the other side holds their number.
+
+    def describe(self, value: Any) -> dict:
+        if isinstance(value, RemoteCallable):
+            return {"f": [value.number]}
+        self.objects.append(value)
+        return {"o": [len(self.objects) - 1, type(value).__name__[:100]]}
+
+    def resolve(self, kind: str, payload: Any) -> Any:
+        if kind == "o":
+            return self.objects[payload[0]]
+        if kind == "f":
+            return RemoteCallable(self.peer, payload[0])
+        if kind == "g":
+            return wire.decode_generator(payload)
+        raise wire.WireError("unknown node")
+
+    def target(self, owner: Any, path: str) -> Any:
+        """The attribute `path` of an object, or of the learner's module when `owner` is None."""
+        found = self.module if owner is None else owner
+        for name in path.split(".") if path else ():
+            try:
+                found = getattr(found, name)
+            except AttributeError:
+                if owner is None:
+                    raise MissingName(name) from None
+                raise
+        return found
+
+    def op_load(self, sources: dict[str, bytes], filenames: dict[str, str], name: str, allowed: list[str]) -> None:
+        sys.meta_path.insert(0, ImportGuard(set(allowed)))
+        sys.meta_path.insert(0, SourceFinder({key: (text, filenames[key]) for key, text in sources.items()}))
+        self.filenames = set(filenames.values())
+        self.module = importlib.import_module(name)
+
+    def op_call(self, owner: Any, path: str, args: list, kwargs: dict) -> list:
+        """The result, and those arguments that the call changed in place."""
+        function = self.target(owner, path)
+        given = {**dict(enumerate(args)), **kwargs}
+        before = {key: wire.snapshot(value) for key, value in given.items()}
+        result = function(*args, **kwargs)
+        changed = {key: value for key, value in given.items() if wire.snapshot(value) != before[key]}
+        return [result, changed]
+
+    def op_vjp(self, path: str, args: list, cotangent: Any) -> list:
+        return list(differentiate.vjp(self.target(None, path), args, cotangent))
+
+    def op_get(self, owner: Any, path: str) -> Any:
+        return self.target(owner, path)
+
+    def op_set(self, owner: Any, name: str, value: Any) -> None:
+        setattr(owner, name, value)
+
+    def op_item(self, owner: Any, key: Any) -> Any:
+        return owner[key]
+
+    def op_length(self, owner: Any) -> int:
+        return len(owner)
+
+    def op_iterate(self, owner: Any) -> Any:
+        return KeepHere(iter(owner))
+
+    def op_next(self, iterator: KeepHere) -> list:
+        """The next item in a list, or an empty list at the end."""
+        for item in iterator.value:
+            return [item]
+        return []
+
+    def explain(self, error: BaseException) -> list:
+        """[type, message, frames in the learner's files as (file, line, function, source)]"""
+        frames = [
+            [frame.filename, frame.lineno or 0, frame.name[:100], (frame.line or "")[:200]]
+            for frame in traceback.extract_tb(error.__traceback__)
+            if frame.filename in self.filenames
+        ]
+        if isinstance(error, SyntaxError) and error.filename in self.filenames:
+            frames.append([error.filename, error.lineno or 0, "<module>", (error.text or "").strip()[:200]])
+        traceback.clear_frames(error.__traceback__)  # frees what a MemoryError left behind
+        try:
+            message = str(error.msg if isinstance(error, SyntaxError) else error)[:MAX_MESSAGE]
+        except BaseException:
+            message = "<its message cannot be shown>"
+        return [type(error).__name__[:100], message.encode("utf-8", "replace").decode(), frames[-MAX_FRAMES:]]
+
+
+class KeepHere:
+    """An iterator that is to be named, not sent."""
+
+    def __init__(self, value: Any):
+        self.value = value
+
+
+class RemoteCallable:
+    """A function of the other side, as the learner's code sees it."""
+
+    def __init__(self, peer: Peer, number: int):
+        self.peer, self.number = peer, number
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self.peer.request("callback", self.number, list(args), kwargs)
+        except Refused as refused:
+            name, message = refused.details[:2]
+            kind = getattr(builtins, name, None)
+            known = isinstance(kind, type) and issubclass(kind, Exception)
+            raise (kind(message) if known else CallbackFailed(f"{name}: {message}")) from None
+
+
+class ImportGuard:
+    """Says plainly what an exercise may not import. The wall behind it is Landlock: such files cannot be read at all."""
+
+    def __init__(self, allowed: set[str]):
+        self.allowed = allowed | set(sys.stdlib_module_names)
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        top = name.partition(".")[0]
+        if top not in self.allowed and path is None:
+            names = ", ".join(sorted(self.allowed - set(sys.stdlib_module_names)))
+            raise ImportRefused(f"{top} may not be imported in this exercise (allowed: {names}, and the standard library)")
+        return None
+
+
+class BoundedOutput(io.TextIOBase):
+    """Standard output that drops what exceeds its limit, so that a chatty solution is cut short rather than failed."""
+
+    def __init__(self, descriptor: int, limit: int):
+        self.descriptor, self.left = descriptor, limit
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        data = text.encode("utf-8", "replace")[: self.left]
+        self.left -= len(data)
+        if data:
+            os.write(self.descriptor, data)
+        return len(text)
+
+
+def forget_shared_state() -> None:
+    """Give this worker its own random numbers: NumPy's global state is a copy of the fork server's."""
+    np.random.seed(int.from_bytes(os.urandom(4), "little"))
+    linecache.clearcache()

@@ -1,0 +1,115 @@
+"""The fork server: import the libraries once, then fork one locked-down worker per request.
+
+It runs in a clean environment and holds no secret: hidden tests, references and keys never exist in this process, because a
+worker shares the address space it was forked from.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+
+from autograder.sandbox import jail, worker
+from autograder.sandbox.peer import Closed
+
+CONTROL_MESSAGE = 1 << 16
+
+
+def main(control_fd: int, libraries: list[str], readable: list[str]) -> None:
+    control = socket.socket(fileno=control_fd)
+    for library in libraries:
+        importlib.import_module(library)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    importlib.util.find_spec("a_module_that_does_not_exist")  # lets every path finder list its folder while it still may
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    threads = len(os.listdir("/proc/self/task"))
+    layers = jail.confine_zygote(read=readable)
+    sys.argv = sys.orig_argv = ["worker"]
+    gc.collect()
+    gc.freeze()
+    control.sendall(json.dumps({"pid": os.getpid(), "threads": threads, "layers": layers}).encode())
+    serve(control, statm, layers)
+
+
+def serve(control: socket.socket, statm: int, layers: list[str]) -> None:
+    children: dict[int, int] = {}
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, CONTROL_MESSAGE, 4)
+        if not data:
+            os._exit(0)
+        request = json.loads(data)
+        if request["op"] == "fork":
+            mapped = int(os.pread(statm, 256, 0).split()[0]) * resource.getpagesize()
+            parent = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                become_worker(control, descriptors, request, layers, mapped, parent)
+            children[pid] = os.pidfd_open(pid)
+            reply = {"id": request["id"], "pid": pid}
+            socket.send_fds(control, [json.dumps(reply).encode()], [children[pid]])
+            for descriptor in descriptors:
+                os.close(descriptor)
+        else:
+            usage = sweep(children)
+            control.sendall(json.dumps({"id": request["id"], "usage": usage}).encode())
+
+
+def sweep(children: dict[int, int]) -> list[dict]:
+    """Kill and reap every worker; what each one used."""
+    usage = []
+    for pid, pidfd in children.items():
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        _, status, used = os.wait4(pid, 0)
+        os.close(pidfd)
+        usage.append({"status": status, "cpu": used.ru_utime + used.ru_stime, "rss_kb": used.ru_maxrss})
+    children.clear()
+    return usage
+
+
+def become_worker(
+    control: socket.socket, descriptors: list[int], request: dict, layers: list[str], mapped: int, parent: int
+) -> None:
+    try:
+        control.close()
+        arrange_descriptors(*descriptors)
+        limits = jail.Limits(**request["limits"])
+        sys.stdin = open(0, closefd=False)
+        sys.stdout = sys.stderr = worker.BoundedOutput(1, limits.output_bytes)
+        os.chdir("/")
+        os.umask(0o077)
+        tempfile.tempdir = None  # cached at import by the zygote
+        worker.forget_shared_state()
+        enforced = jail.lock_down(limits, mapped_bytes=mapped, uid=request["uid"], parent=parent)
+        server = worker.Server(socket.socket(fileno=3))
+        server.peer.send(["ready", layers + enforced])
+        server.peer.serve_forever()
+    except Closed:
+        pass
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        os._exit(70)
+
+
+def arrange_descriptors(rpc: int, output: int) -> None:
+    """Exactly four: 0 nothing, 1 and 2 the captured output, 3 the conversation. `lock_down` closes all others."""
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    high = [os.dup(descriptor) for descriptor in (nothing, output, output, rpc)]  # clear of the places they are to take
+    high = [os.dup2(descriptor, 100 + place) for place, descriptor in enumerate(high)]
+    for place, descriptor in enumerate(high):
+        os.dup2(descriptor, place)
+    os.closerange(4, 256)
