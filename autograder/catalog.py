@@ -196,13 +196,14 @@ class Exercise:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """The graded functions and classes, in the order of the file."""
+        """The graded functions and classes, in the order of the file: those with a marked body; all, if nothing is marked."""
         if self._tree is None:
             return _TOP_LEVEL_NAME.findall(self._text)
         public = [node for node in self._tree.body if is_public_definition(node)]
         if self.course.has_solutions:
             marked = [self._text.count("\n", 0, match.start()) + 1 for match in BEGIN_MARKER.finditer(self._text)]
-            public = [node for node in public if any(node.lineno <= line <= node.end_lineno for line in marked)]
+            has_body = {node: any(node.lineno <= line <= node.end_lineno for line in marked) for node in public}
+            public = [node for node in public if has_body[node] or not marked]
         return [node.name for node in public]
 
     @cached_property

@@ -11,12 +11,16 @@ from typer.core import TyperGroup
 import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
 from autograder.commands.course import list_exercises
+from autograder.commands.grade import grade
 
 USAGE_ERROR = 2
 
 
 class _Commands(TyperGroup):
-    """Shows an error of the course as `error: …` and exits 2, as for a wrong option."""
+    """Shows an error of the course as `error: …` and exits 2, as for a wrong option; takes `--course` in any place."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _course_first(args))
 
     def invoke(self, ctx: typer.Context) -> object:
         try:
@@ -25,6 +29,19 @@ class _Commands(TyperGroup):
             for line in str(error).splitlines():
                 print(f"error: {line}", file=sys.stderr)
             raise typer.Exit(USAGE_ERROR) from None
+
+
+def _course_first(args: list[str]) -> list[str]:
+    """`autograder grade … --course DIR` means `autograder --course DIR grade …`."""
+    first, rest, words = [], [], iter(args)
+    for word in words:
+        if word == "--":
+            return [*first, *rest, word, *words]
+        if word == "--course" or word.startswith("--course="):
+            first += [word, *([] if "=" in word else [next(words, "")])]
+        else:
+            rest.append(word)
+    return [*first, *rest]
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -59,9 +76,11 @@ def main(
 
 
 app.command("list")(list_exercises)
+app.command()(grade)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring
 
     app.command()(authoring.build)
     app.command()(authoring.release)
+    app.command()(authoring.sample)

@@ -71,7 +71,7 @@ COURSE = {
     "solutions/m00_foundations/activations.py": ACTIVATIONS,
     "solutions/m00_foundations/layers.py": LAYERS,
     "solutions/m00_foundations/lesson.py": LESSON,
-    "solutions/m00_foundations/mistakes.yml": "- {task: relu, name: sign, replace: x > 0, by: x < 0, says: The sign.}\n",
+    "solutions/m00_foundations/mistakes.yml": "- {task: relu, name: sign, replace: x > 0, by: x < 0, says: Wrong.}\n",
     "graders/m00_foundations/test_activations.py": """\
         def test_relu_of_a_negative_number_is_zero(learner):
             assert learner.relu(-3.0) == 0.0

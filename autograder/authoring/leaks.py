@@ -22,7 +22,7 @@ _TRIVIAL = re.compile(r"\W*\w{0,2}\W*|return\w*|else:|try:|finally:|pass|break|c
 def find_leaks(course: Course, folder: Path) -> list[str]:
     """One sentence for each thing in `folder` that learners must not see."""
     private_files = {_fingerprint(path): path for path in _private_files(course)}
-    private_files.pop(_fingerprint_of_text(""), None)
+    private_files.pop(None, None)
     solved = _pairs_of_solution_lines(course)
     return [
         f"{path.relative_to(folder).as_posix()} {leak}"
@@ -57,9 +57,9 @@ def _leaks_in(path: Path, relative: Path, private_files: dict[str, Path], solved
 
 
 def _private_files(course: Course) -> list[Path]:
-    sources = [p for p in regular_files(course.solutions_dir) if p.suffix == ".py" and not p.name.startswith("_")]
+    solutions = [exercise.solution for exercise in course.exercises]
     mistakes = [module.solutions / "mistakes.yml" for module in course.modules]
-    return [*sources, *(p for p in mistakes if p.is_file()), *regular_files(course.graders_dir)]
+    return [*solutions, *(p for p in mistakes if p.is_file()), *regular_files(course.graders_dir)]
 
 
 def _pairs_of_solution_lines(course: Course) -> dict[tuple[str, str], str]:
@@ -93,11 +93,10 @@ def _text(path: Path) -> str | None:
     return text
 
 
-def _fingerprint(path: Path) -> str:
-    """The same for files that differ in layout and comments only."""
-    text = _text(path)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if text is None else _fingerprint_of_text(text)
-
-
-def _fingerprint_of_text(text: str) -> str:
-    return hashlib.sha256("\n".join(_telling_lines(text)).encode()).hexdigest()
+def _fingerprint(path: Path) -> str | None:
+    """The same for files that differ in layout and comments only; None for a file that says nothing."""
+    content = path.read_bytes()
+    if (text := _text(path)) is not None:
+        lines = [re.sub(r"\s+", "", line) for line in text.splitlines()]
+        content = "\n".join(line for line in lines if line and not line.startswith("#")).encode()
+    return hashlib.sha256(content).hexdigest() if content else None

@@ -111,7 +111,7 @@ def _pairs(path: Path, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...])
 def _block(
     path: Path, tree: ast.Module, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...], begin: int, end: int
 ) -> Block:
-    """The block between two markers, checked: whole statements, all at the markers' indentation, inside a function."""
+    """The block between two markers, checked: whole statements of one body, at the markers' indentation."""
     code = [token.end[0] for token in tokens if token.type not in _LAYOUT and begin < token.start[0] < end]
     if not code:
         raise _error(path, begin, "no code between the markers: the function would be left without a body")
@@ -130,8 +130,17 @@ def _block(
         raise _error(path, begin, "a block must lie inside a function: a stub that raises on import helps nobody")
     if definitions[0] not in tree.body:
         raise _error(path, begin, f"{definitions[0].name} must be defined at the top level of the file")
+    if sum(any(node in inside for node in body) for body in _bodies(around)) > 1:
+        raise _error(path, begin, "the block reaches over several branches of a statement; mark each on its own")
     indent = lines[begin - 1][: lines[begin - 1].index("#")]
     closing = lines[end - 1][: lines[end - 1].index("#")]
     if not inside or closing != indent or min(node.col_offset for node in inside) != len(indent):
         raise _error(path, begin, "both markers must be indented like the statements between them")
     return Block(definitions[0].name, begin, end, indent)
+
+
+def _bodies(statements: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """Every list of statements directly in the given ones: bodies, else branches, handlers, cases."""
+    for node in statements:
+        for branch in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            yield from (getattr(branch, field, []) for field in ("body", "orelse", "finalbody"))

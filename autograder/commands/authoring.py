@@ -1,4 +1,4 @@
-"""Commands of those who write a course: `autograder build`, `autograder release`. A learner's edition has neither."""
+"""Commands of those who write a course: `autograder build`, `release`, `sample`. A learner's edition has none of them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -54,3 +54,17 @@ def release(
 
     files = write_release(Course.find(context.obj), out, module)
     print(f"released {len(files)} files to {out}")
+
+
+def sample(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+) -> None:
+    """Make a sample class to grade: right, wrong, unfinished and broken work of about thirty learners.
+
+    Example: autograder sample build/class
+    """
+    from autograder.authoring.sample import write_sample_class
+
+    learners = write_sample_class(Course.find(context.obj), out)
+    print(f"{learners} learners in {out}\nnext: autograder grade {out} --out {out.parent / 'results'}")

@@ -142,15 +142,15 @@ class Zygote:
         except OSError:
             data, descriptors = b"", []
         if not data:
-            self.process.kill()
-            words = self.process.communicate()[1].decode("utf-8", "replace").strip()
+            words = self.process.stderr.read().decode("utf-8", "replace").strip()
             raise SandboxError(f"the fork server is gone: {words[-2000:] or 'no last words'}")
         return json.loads(data), descriptors
 
     def close(self) -> None:
         self.control.close()
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.process.stderr.close()
 
     def __enter__(self) -> Zygote:
         return self

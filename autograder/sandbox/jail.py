@@ -156,11 +156,12 @@ def _limit_resources(limits: Limits, mapped_bytes: int, own_uid: bool) -> str:
     }
     if own_uid:
         wanted[resource.RLIMIT_NPROC] = limits.threads
-    for limit, value in wanted.items():
-        hard = resource.getrlimit(limit)[1]
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(limit, (value, value))
+    for limit, soft in wanted.items():
+        hard = soft + 1 if limit == resource.RLIMIT_CPU else soft  # SIGXCPU first: SIGKILL would not say why
+        present = resource.getrlimit(limit)[1]
+        if present != resource.RLIM_INFINITY:
+            soft, hard = min(soft, present), min(hard, present)
+        resource.setrlimit(limit, (soft, hard))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond RLIMIT_FSIZE is then an OSError
     return "rlimits"
 

@@ -201,7 +201,7 @@ class Decoder:
         _demand(offset + nbytes <= self.size or nbytes == 0, "array outside the message")
         array = self.body[offset : offset + nbytes].view(dtype).reshape(shape) if nbytes else np.empty(shape, dtype)
         if dtype == np.bool_ and nbytes:
-            array = array.view(np.uint8) != 0  # a byte of 7 is not a bool
+            array = np.asarray(array.view(np.uint8) != 0)  # a byte of 7 is not a bool
         return _as_kind(kind, name, array)
 
 

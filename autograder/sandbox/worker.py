@@ -32,10 +32,6 @@ class CallbackFailed(Exception):
     """A function that was passed in failed on the other side."""
 
 
-class ImportRefused(ImportError):
-    """The module is not among those this exercise may import."""
-
-
 class Server:
     """Serves load, call, get, set, item, length, iterate, next and vjp on the learner's objects."""
 
@@ -166,7 +162,7 @@ class ImportGuard:
         top = name.partition(".")[0]
         if top not in self.allowed and path is None:
             names = ", ".join(sorted(self.allowed - set(sys.stdlib_module_names)))
-            raise ImportRefused(f"{top} may not be imported in this exercise (allowed: {names}, and the standard library)")
+            raise ImportError(f"{top} may not be imported in this exercise (allowed: {names}, and the standard library)")
         return None
 
 

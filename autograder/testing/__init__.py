@@ -1,4 +1,4 @@
-"""What a check is written with. A check is a plain pytest function over three fixtures: `learner`, `reference` and `probe`.
+"""What a check is written with: a plain pytest function over three fixtures, `learner`, `reference` and `probe`.
 
     @pytest.mark.stage("whole")
     def test_softmax_equals_the_reference(learner, reference, probe):

@@ -34,8 +34,9 @@ class Rule:
         scale = np.abs(expected)
         largest = scale.max(initial=0.0)
         if self.relative is not None:
-            return self.relative * (largest + scale) + self.absolute
-        return (10 * eps ** (2 / 3) * (largest + scale) + 10 * eps) * self.terms**0.5
+            return self.relative * largest + self.relative * scale + self.absolute
+        relative = 10 * eps ** (2 / 3)
+        return (relative * largest + relative * scale + 10 * eps) * self.terms**0.5
 
 
 def compare_arrays(got: Any, expected: Any, place: str, rule: Rule) -> CheckFailed | None:
@@ -86,7 +87,7 @@ def epsilon(dtype: Any) -> float:
 
 
 def _comparable(got: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether two dtypes that may differ can be compared at all: numbers with numbers, bools with bools, text with text."""
+    """Whether dtypes that may differ can be compared at all: numbers with numbers, bools with bools, text with text."""
     if expected.dtype.kind in "iufc":
         return got.dtype.kind in ("iufc" if expected.dtype.kind == "c" else "iuf")
     return got.dtype.kind == expected.dtype.kind

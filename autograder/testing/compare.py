@@ -25,10 +25,10 @@ Inexact = (float, complex, np.inexact)
 def assert_close(got: Any, expected: Any, *, name: str | None = None, terms: int = 1, dtype: bool = True) -> None:
     """Fail unless `got` is `expected`: in type, then shape, then dtype, then finiteness, then value.
 
-    Numbers may differ by 10·eps^(2/3)·sqrt(terms), eps that of the coarser of the two dtypes, of the largest expected value
-    and again of the value itself. Integers, bools, strings and None must be equal. Tuples (or lists) and dicts are compared
-    item by item. An expected number may come as a Python number, a NumPy scalar or an array without axes, never as a bool;
-    an expected int not as a float.
+    Numbers may differ by 10·eps^(2/3)·sqrt(terms) of the largest expected value, and again of the value itself, where
+    eps is that of the coarser of the two dtypes. Integers, bools, strings and None must be equal. Tuples (or lists) and
+    dicts are compared item by item. An expected number may come as a Python number, a NumPy scalar or an array without
+    axes, but never as a bool, and an expected int not as a float.
 
     Args:
         name: what `got` is, for the sentence; by default "the result".
@@ -44,7 +44,7 @@ def assert_close(got: Any, expected: Any, *, name: str | None = None, terms: int
 
 
 def assert_shape(got: Any, shape: int | Sequence[int], dtype: Any = None, *, name: str | None = None) -> None:
-    """Fail unless `got` is an array or tensor of this shape and, when given, this dtype (a torch dtype asks for a tensor).
+    """Fail unless `got` is an array or tensor of this shape and, if given, dtype (a torch dtype asks for a tensor).
 
     Raises:
         CheckFailed: with one sentence and the Mismatch behind it.
@@ -82,7 +82,7 @@ def _compare(got: Any, expected: Any, place: str, is_result: bool, rule: Rule) -
 
 def _compare_sequences(got: Any, expected: Sequence, place: str, is_result: bool, rule: Rule) -> CheckFailed | None:
     if not isinstance(got, list | tuple):
-        wanted = f"a {'tuple' if isinstance(expected, tuple) else 'list'} of {len(expected)}"
+        wanted = f"a {'tuple' if isinstance(expected, tuple) else 'list'} of {len(expected)} values"
         return _wrong_kind(got, expected, wanted, place, is_result)
     if len(got) != len(expected):
         items = "1 item" if len(got) == 1 else f"{len(got)} items"
@@ -99,7 +99,7 @@ def _compare_dicts(got: Any, expected: dict, place: str, is_result: bool, rule: 
     missing, unexpected = expected.keys() - got.keys(), got.keys() - expected.keys()
     if keys := missing or unexpected:
         names = ", ".join(sorted(shortened(repr(key), 30) for key in keys)[:5])
-        problem = "lacks" if missing else "has the unexpected"
+        problem = "lacks the" if missing else "has the unexpected"
         sentence = f"{place} {problem} {'key' if len(keys) == 1 else 'keys'} {names}"
         return CheckFailed(sentence, Mismatch(place, got, expected))
     for key, wanted in expected.items():

@@ -1,4 +1,4 @@
-"""The one arithmetic fact that explains a wrong shape or a wrong value: "the axes are swapped", "every value is twice …"."""
+"""The one arithmetic fact that explains a wrong shape or wrong values: "the axes are swapped"."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _same_rank(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 
 
 def _dropped(longer: tuple[int, ...], shorter: tuple[int, ...]) -> int | None:
-    """The axis without which `longer` is `shorter`; the last one that fits, which is where a forgotten keepdims leaves it."""
+    """The axis without which `longer` is `shorter`: the last one that fits."""
     for axis in reversed(range(len(longer))):
         if longer[:axis] + longer[axis + 1 :] == shorter:
             return axis

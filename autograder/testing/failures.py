@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from autograder.sandbox.errors import MissingName
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mismatch:
@@ -42,16 +44,12 @@ class NotStarted(NotImplementedError):
     """The body of a task is still the stub's."""
 
 
-class MissingTask(Exception):
+class MissingTask(MissingName):
     """The learner's file has no function or class of the task's name."""
-
-    def __init__(self, name: str, filename: str):
-        super().__init__(f"{filename} has no function `{name}`")
-        self.name, self.filename = name, filename
 
 
 class Frame(NamedTuple):
-    """A line of the learner's code that an exception passed through. `span` is the part of `source` at fault, if known."""
+    """A line of the learner's code that an exception passed through; `span` is the part of it at fault, if known."""
 
     file: str
     line: int

@@ -55,8 +55,8 @@ def number(value: Any) -> str:
         # Python refuses to print integers of thousands of digits, and nobody wants to read them.
         return str(int(value)) if abs(int(value)) < 10**18 else f"an integer of {int(value).bit_length()} bits"
     if isinstance(value, complex | np.complexfloating):
-        return f"{complex(value):.6g}"
-    return f"{float(value):.6g}"
+        return f"{complex(value) + 0:.6g}"
+    return f"{float(value) + 0.0:.6g}"  # the sum turns -0.0 into 0.0
 
 
 def two_numbers(got: Any, expected: Any) -> tuple[str, str]:
@@ -65,7 +65,11 @@ def two_numbers(got: Any, expected: Any) -> tuple[str, str]:
     if texts[0] != texts[1] or isinstance(got, int | np.integer | np.bool_):
         return texts
     kind = complex if isinstance(got, complex | np.complexfloating) else float
-    return f"{kind(got):.17g}", f"{kind(expected):.17g}"
+    for digits in (9, 12, 17):
+        texts = f"{kind(got):.{digits}g}", f"{kind(expected):.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def shortened(text: str, limit: int = MAX_REPR) -> str:

@@ -1,0 +1,39 @@
+# make demo    a sample class is made and graded; says what to look at next
+# make test    all tests (installs torch as well; about 5 GB with its CUDA libraries)
+# make check   lint, formatting and drift of generated files, without running tests
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+TORCH  ?= torch
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.core
+	rm -rf build/class build/results
+	$(BIN)/autograder sample build/class
+	$(BIN)/autograder grade build/class --out build/results
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/autograder build --check
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/cost.py
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) --editable '.[dev]' $(TORCH)
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,171 @@
+"""The command of those who grade: `autograder grade`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autograder.catalog import Course, CourseError, Exercise
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from autograder.grading.run import Graded
+    from autograder.policy import Policy
+
+SYSTEM_FAULT, STOPPED = 1, 130
+COLUMN_LIMIT = 12  # more exercises than this are shown as totals by module
+
+
+def grade(
+    context: typer.Context,
+    submissions: Annotated[
+        Path, typer.Argument(help="A folder of learners (folders, zips, .py files), or one submission.")
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder for the results, or that of an earlier run to go on with.")],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this module or exercise; may be given several times.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Exercises graded at a time.")] = os.cpu_count() or 1,
+    seed: Annotated[
+        int | None, typer.Option(help="For the inputs of the checks; by default that of grading.yml.")
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
+    ] = False,
+) -> None:
+    """Grade a class with the hidden graders, each learner's code in a jail of its own.
+
+    A table is printed; OUT gets grades.csv, feedback/<learner>.html, learners/<learner>.json and journal.jsonl. Run the same
+    command again after an interruption, or when more was handed in: what is graded already is not graded again.
+
+    Exit code: 0 all graded, 1 something could not be graded for reasons that are not the learner's, 2 wrong usage.
+
+    Example: autograder grade submissions/ --out results/
+    """
+    from autograder.gradebook.report import write_reports
+    from autograder.grading.journal import JournalError
+    from autograder.grading.pool import NodeError
+    from autograder.grading.run import grade_class, handed_in
+    from autograder.grading.submission import SubmissionError, find_submissions
+    from autograder.policy import Policy
+
+    policy = Policy.load(Course.find(context.obj))
+    exercises = chosen(policy, only)
+    try:
+        found = find_submissions(submissions, exercises)
+        wanted = exercises if only else handed_in(found, exercises)
+        if not wanted:
+            raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
+        with Progress() as progress:
+            graded = grade_class(
+                policy, found, wanted, out,
+                nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe, progress=progress.show,
+            )  # fmt: skip
+    except (SubmissionError, JournalError) as error:
+        raise CourseError(str(error)) from None
+    except NodeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(SYSTEM_FAULT) from None
+    except KeyboardInterrupt:
+        print("stopped; what is graded is kept: run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
+    write_reports(graded, out)
+    show(graded, out)
+    if graded.system_faults:
+        raise typer.Exit(SYSTEM_FAULT)
+
+
+def chosen(policy: Policy, names: list[str] | None) -> list[Exercise]:
+    """The exercises that `names` (of modules or exercises) select, in the order a learner meets them."""
+    if not names:
+        return policy.exercises()
+    modules = {module.name for module in policy.course.modules}
+    ids = {policy.course.exercise(name).id for name in names if name not in modules}
+    return [exercise for exercise in policy.exercises() if exercise.id in ids or exercise.module in names]
+
+
+class Progress:
+    """A bar with rate and remaining time on a terminal; nothing elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(stderr=True)
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("[dim]{task.fields[rate]}"))
+        self.bar = Bar(
+            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+        )
+        self.task = self.bar.add_task("starting the graders", total=None, rate="")
+
+    def show(self, done: int, total: int) -> None:
+        speed = self.bar.tasks[0].speed
+        rate = f"{speed:.1f}/s" if speed else ""
+        self.bar.update(self.task, description="grading", completed=done, total=total, rate=rate)
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+
+def show(graded: Graded, out: Path) -> None:
+    """The table of the class, what could not be graded, and what to look at next."""
+    from rich.console import Console
+
+    console = Console()
+    console.print(as_table(graded))
+    for name, tasks in graded.untested.items():
+        print(f"warning: {name}: no check looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
+    for name, fault in graded.faults.items():
+        print(f"error: {name} could not be graded: {fault}", file=sys.stderr)
+    for result in graded.system_faults:
+        if result.exercise_id not in graded.faults:
+            checks = ", ".join(check.check for check in result.checks if check.status == "system")
+            print(f"error: {result.learner}: {result.exercise_id}: {result.note or checks}", file=sys.stderr)
+    if graded.resumed:
+        print(f"{graded.resumed} of {len(graded.results)} results were there already")
+    first = next(iter(graded.submissions)).learner
+    from autograder.gradebook.report import file_name
+
+    print(
+        f"grades    {out / 'grades.csv'}\nfeedback  {out / 'feedback' / file_name(first)}.html (one for each learner)"
+    )
+
+
+def as_table(graded: Graded) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Learner", no_wrap=True, max_width=28)
+    for exercise in graded.exercises:
+        table.add_column(exercise.name, justify="right", overflow="fold")
+    table.add_column("Total", justify="right")
+    for submission in graded.submissions:
+        cells = [cell(graded, submission.learner, exercise) for exercise in graded.exercises]
+        earned, possible = graded.total(submission.learner)
+        name = "".join(c if c.isprintable() else "?" for c in submission.learner)
+        table.add_row(Text(name), *cells, Text(f"{earned:.1f} / {possible:g}", style="bold"))
+    return table
+
+
+def cell(graded: Graded, learner: str, exercise: Exercise) -> object:
+    from rich.text import Text
+
+    result, score = graded.results[learner, exercise.id], graded.score(learner, exercise)
+    if result.has_system_fault:
+        return Text("again", style="magenta")
+    if result.outcome == "missing":
+        return Text("–", style="dim")
+    colour = "green" if score.earned == score.possible else "red" if score.earned == 0 else "yellow"
+    return Text(f"{score.earned:.1f}", style=colour)

@@ -1,0 +1,1 @@
+"""What becomes of results: reports for people and files for other systems."""

@@ -1,0 +1,143 @@
+"""Write a graded class as files: one JSON and one feedback page for each learner, and `grades.csv` for the instructor."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Outcome, Status
+from autograder.grading.run import Graded
+from autograder.grading.submission import Submission
+
+WORDS = {
+    Status.PASSED: "passed",
+    Status.WRONG: "wrong",
+    Status.ERROR: "error",
+    Status.NOT_STARTED: "not started",
+    Status.NOT_REACHED: "not reached",
+    Status.TIMEOUT: "too slow",
+    Status.SYSTEM: "to be graded again",
+}
+WITHHELD = {
+    "after_due_date": "Results are shown after the due date.",
+    "after_published": "Results are shown when they are published.",
+    "hidden": "Results of this exercise are not shown.",
+}
+
+
+def write_reports(graded: Graded, out: Path) -> None:
+    """Write `learners/*.json`, `feedback/*.html` and `grades.csv` below `out`. Each file is replaced whole or not at all."""
+    for submission in graded.submissions:
+        name = file_name(submission.learner)
+        feedback = learner_feedback(graded, submission)
+        _write(out / "learners" / f"{name}.json", json.dumps(feedback, indent=2, ensure_ascii=False) + "\n")
+        _write(out / "feedback" / f"{name}.html", _template().render(feedback | {"words": WORDS}))
+    _write(out / "grades.csv", grades_csv(graded))
+
+
+def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
+    """Everything one learner may see of their results, as plain data."""
+    visible = all(graded.policy.visibility(exercise) == "visible" for exercise in graded.exercises)
+    earned, possible = graded.total(submission.learner)
+    return {
+        "version": VERSION,
+        "title": graded.policy.title,
+        "learner": submission.learner,
+        "earned": round(earned, 4) if visible else None,
+        "possible": round(possible, 4),
+        "notes": submission.notes,
+        "exercises": [_exercise_feedback(graded, submission.learner, exercise) for exercise in graded.exercises],
+    }
+
+
+def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str, Any]:
+    visibility = graded.policy.visibility(exercise)
+    score, result = graded.score(learner, exercise), graded.results[learner, exercise.id]
+    feedback = {"exercise": exercise.id, "possible": round(score.possible, 4)}
+    if visibility != "visible":
+        return feedback | {"withheld": WITHHELD[visibility]}
+    return feedback | {
+        "earned": round(score.earned, 4),
+        "outcome": result.outcome,
+        "note": _learner_note(result),
+        "tasks": [
+            {
+                "task": task.task,
+                "earned": round(task.earned, 4),
+                "possible": round(task.possible, 4),
+                "checks": [_check_feedback(check) for check in result.checks if check.task == task.task],
+            }
+            for task in score.tasks
+        ],
+    }
+
+
+def _learner_note(result: ExerciseResult) -> str:
+    if result.outcome is Outcome.SYSTEM:
+        return "This exercise could not be graded for reasons that are not yours; it will be graded again."
+    return result.note
+
+
+def _check_feedback(check: CheckResult) -> dict[str, Any]:
+    feedback = {"sentence": check.sentence, "stage": check.stage, "status": check.status}
+    return feedback | {key: text for key, text in (("message", check.message), ("card", check.card)) if text}
+
+
+def grades_csv(graded: Graded) -> str:
+    """One row a learner: points by exercise, total, and a status when something was not graded. Points that are not yet known are
+    blank, never zero."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["learner", *(exercise.id for exercise in graded.exercises), "total", "possible", "status"])
+    for submission in graded.submissions:
+        cells, faulty = [], False
+        for exercise in graded.exercises:
+            fault = graded.results[submission.learner, exercise.id].has_system_fault
+            faulty |= fault
+            cells.append("" if fault else _number(graded.score(submission.learner, exercise).earned))
+        earned, possible = graded.total(submission.learner)
+        total = "" if faulty else _number(earned)
+        status = "to be graded again" if faulty else "graded"
+        writer.writerow([_no_formula(submission.learner), *cells, total, _number(possible), status])
+    return text.getvalue()
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")
+
+
+def _no_formula(text: str) -> str:
+    """Spreadsheets run a cell that starts like a formula; an apostrophe makes it text."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def file_name(learner: str) -> str:
+    """A file name for any learner's name: itself where that is safe, else a readable part of it and a hash."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}", learner):
+        return learner
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", learner).strip("-")[:60] or "learner"
+    return f"{readable}-{hashlib.sha256(learner.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    os.replace(temporary, path)
+
+
+@cache
+def _template() -> jinja2.Template:
+    templates = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = _number
+    return environment.get_template("feedback.html.j2")

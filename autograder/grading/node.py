@@ -1,0 +1,234 @@
+"""A grading node: one process that collected the hidden graders once and forks a child for each submission.
+
+It tries every grader on its own reference first, which proves the installation and does all lazy imports before the first fork.
+Then it stays inside pytest's run loop. Each job gets a disposable child with limits of its own, which runs the stock pytest
+protocol over the collected checks against a jailed worker and reports check by check; what the child leaves unsaid when it dies,
+the node says.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.catalog import Course, Exercise
+from autograder.grading.judge import Judge, failed, manifest
+from autograder.grading.pool import Hello, Job, NodeSettings
+from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
+from autograder.policy import Limits, Policy
+from autograder.sandbox.client import Zygote
+from autograder.sandbox.selftest import self_test
+from autograder.testing.plugin import Check, checks_of, use_provider
+
+CHILD_MEMORY = 4 << 30  # bytes above what the node has mapped: room for the arrays a check may receive
+CHILDREN = 3  # a check that kills its child is tried no more; after so many the rest is left
+SLACK_SECONDS = 30.0
+
+
+class GradingLoop:
+    """A pytest plugin that takes over the run loop: collect once, then serve jobs until the connection closes."""
+
+    def __init__(self, settings: NodeSettings, connection: socket.socket):
+        self.settings, self.connection = settings, connection
+        self.course = Course(Path(settings.course))
+        self.policy = Policy.load(self.course)
+        self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
+        self.items: dict[str, list[pytest.Item]] = {}
+        self.checks: dict[str, list[Check]] = {}
+        self.collection_errors: dict[str, str] = {}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.collection_errors[report.nodeid] = str(report.longrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        for item, check in checks_of(session):
+            self.items.setdefault(check.exercise.id, []).append(item)
+            self.checks.setdefault(check.exercise.id, []).append(check)
+        hello = Hello(faults=self.try_on_references(session), untested=self.tasks_without_checks())
+        with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
+            hello.layers = self_test(zygote)
+            gc.collect()
+            gc.freeze()
+            stream = self.connection.makefile("rwb")
+            say(stream, json.dumps(asdict(hello)))
+            for line in stream:
+                job = Job.from_json(line)
+                say(stream, self.grade(session, zygote, job, hello).model_dump_json())
+        return True
+
+    def try_on_references(self, session: pytest.Session) -> dict[str, str]:
+        """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
+        faults = {}
+        for name, exercise in self.exercises.items():
+            if errors := [text for node, text in self.collection_errors.items() if exercise.grader.name in node]:
+                faults[name] = f"{exercise.grader} cannot be collected:\n{errors[0]}"
+            elif name not in self.items:
+                faults[name] = f"{exercise.grader} has no checks" if exercise.grader.is_file() else f"no grader: {exercise.grader}"
+            else:
+                judge = Judge(session, self.items[name], self.checks[name])
+                wrong = [result for result in judge.run_locally() if result.status is not Status.PASSED]
+                if wrong:
+                    faults[name] = f"{exercise.grader} rejects its own reference: {wrong[0].check}: {wrong[0].detail}"
+        return faults
+
+    def tasks_without_checks(self) -> dict[str, list[str]]:
+        untested = {}
+        for name, exercise in self.exercises.items():
+            tested = {check.task for check in self.checks.get(name, ())}
+            if missing := [task for task in exercise.tasks if task not in tested]:
+                untested[name] = missing
+        return untested
+
+    def grade(self, session: pytest.Session, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
+        exercise, start = self.exercises[job.exercise], time.monotonic()
+        result = ExerciseResult(
+            learner=job.learner,
+            module=exercise.module,
+            exercise=exercise.name,
+            outcome=Outcome.GRADED,
+            sha256=job.sha256,
+            layers=hello.layers,
+        )
+        if fault := hello.faults.get(job.exercise):
+            return result.model_copy(update={"outcome": Outcome.SYSTEM, "note": fault})
+        limits = self.policy.limits(exercise)
+        judge = Judge(session, self.items[job.exercise], self.checks[job.exercise])
+        found: dict[int, CheckResult] = {}
+        closing: dict[str, str] = {}
+        for _ in range(CHILDREN):
+            waiting = [index for index in judge.order if index not in found]
+            if not waiting:
+                break
+            closing |= self.run_child(zygote, judge, exercise, job, limits, waiting, found)
+        for index, check in enumerate(judge.checks):
+            found.setdefault(index, failed(check, Status.SYSTEM, "this check could not be run"))
+        update = {
+            "checks": [found[index] for index in range(len(judge.checks))],
+            "note": closing.get("note", ""),
+            "output": closing.get("output", ""),
+            "seconds": round(time.monotonic() - start, 4),
+        }
+        return result.model_copy(update=update)
+
+    def run_child(
+        self,
+        zygote: Zygote,
+        judge: Judge,
+        exercise: Exercise,
+        job: Job,
+        limits: Limits,
+        waiting: Sequence[int],
+        found: dict[int, CheckResult],
+    ) -> dict[str, str]:
+        """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reader)
+            run_as_child(writer, lambda: judge.run_jailed(zygote, self.policy, exercise, job, waiting), limits)
+        os.close(writer)
+        pidfd = os.pidfd_open(pid)
+        deadline = time.monotonic() + job.seconds - SLACK_SECONDS
+        closing, running, in_time = {}, None, True
+        for message in read_messages(reader, deadline):
+            if message is None:
+                in_time = False
+                break
+            if "running" in message:
+                running = message["running"]
+            elif "closing" in message:
+                closing = message["closing"]
+            else:
+                found[message["index"]] = CheckResult.model_validate(message["result"])
+        os.close(reader)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
+        os.waitpid(pid, 0)
+        zygote.sweep()
+        if running is not None and running not in found:
+            status = Status.SYSTEM if in_time else Status.TIMEOUT
+            found[running] = failed(judge.checks[running], status, "the check was stopped" if in_time else "it took too long")
+        return closing
+
+
+def run_as_child(writer: int, run: Any, limits: Limits) -> None:
+    """Run the checks in this forked child and report each on the pipe; never returns."""
+    try:
+        die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (mapped + CHILD_MEMORY, mapped + CHILD_MEMORY))
+        for message in run():
+            data = json.dumps(message).encode() + b"\n"
+            while data:
+                data = data[os.write(writer, data) :]
+    except BaseException as error:
+        sys.stderr.write(f"a grading child failed: {type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+    finally:
+        os._exit(0)
+
+
+def die_with_parent() -> None:
+    from autograder.sandbox import linux
+
+    linux.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def read_messages(reader: int, deadline: float) -> Iterator[dict | None]:
+    """The child's messages until it ends; None when the deadline passes first."""
+    buffer = b""
+    while True:
+        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            yield None
+            return
+        data = os.read(reader, 1 << 16)
+        if not data:
+            return
+        *lines, buffer = (buffer + data).split(b"\n")
+        yield from map(json.loads, lines)
+
+
+def say(stream: Any, line: str) -> None:
+    stream.write(line.encode() + b"\n")
+    stream.flush()
+
+
+def main(descriptor: int) -> int:
+    connection = socket.socket(fileno=descriptor)
+    settings = NodeSettings(**json.loads(connection.makefile("rb", buffering=0).readline()))
+    loop = GradingLoop(settings, connection)
+    if "torch" in settings.libraries:
+        import torch
+
+        torch.set_num_threads(1)
+    graders = [str(exercise.grader) for exercise in loop.exercises.values() if exercise.grader.is_file()]
+    # Explicit root, configuration and plugins: nothing near a learner's files can take part.
+    arguments = [
+        "--rootdir", str(loop.course.graders_dir), "--confcutdir", str(loop.course.graders_dir), "-c", os.devnull,
+        "--import-mode=importlib", "--continue-on-collection-errors", "--capture=no", "--probe-seed", str(settings.seed),
+        "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
+        "-p", "no:unraisableexception", "-p", "no:threadexception",
+    ]  # fmt: skip
+    pytest.main([*arguments, *graders], plugins=[loop])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

@@ -1,0 +1,196 @@
+"""The learner's module, or the reference, in this process, with the same manners as one in a worker.
+
+Plain data is copied on its way in and out, so a learner who writes into an input is caught; anything else is a `LocalObject`,
+which can do no more than the `RemoteObject` that will stand in its place when the same check grades.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograder.sandbox.differentiate import vjp
+from autograder.sandbox.errors import InputChanged
+from autograder.sandbox.proxy import Call, copy_into
+from autograder.sandbox.sources import SourceFinder
+from autograder.sandbox.wire import snapshot
+from autograder.testing.failures import CheckFailed, MissingTask, NotLoaded
+from autograder.testing.frames import learner_frames
+from autograder.testing.words import is_tensor
+
+IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
+
+
+class LocalModule:
+    """`learner.softmax(x)` calls the function of the module, loaded on first use.
+
+    Args:
+        finder: finds the module and those it may import beside it.
+        name: the module's dotted name.
+        problems: what a static look at the file found; a file with problems is not loaded.
+
+    Raises, on use:
+        NotLoaded: the file cannot be imported. MissingTask: it has no such function.
+        CheckFailed: a call changed one of its arguments, unless `_in_place` is set: then the caller's arrays are updated.
+    """
+
+    def __init__(self, finder: SourceFinder, name: str, problems: Sequence[str] = ()):
+        self._finder, self._name, self._problems = finder, name, tuple(problems)
+        self._filename = finder.sources[name][1] if name in finder.sources else f"{name.replace('.', '/')}.py"
+        self._module: Any = None
+        self._failure: tuple | None = None
+        self._in_place = False
+        self._last_call: Call | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._sent_out(self._find(name), name)
+
+    def vjp(self, name: str, inputs: Sequence[Any], cotangent: Any = None) -> tuple[Any, list]:
+        """The value of a function and the gradients of `<value, cotangent>` with respect to its inputs, by autograd."""
+        __tracebackhide__ = True
+        function = self._find(name)
+        with self._recorded(name, tuple(inputs), {}) as call, self._finder.isolated():
+            value, gradients = vjp(function, [self._taken_in(x) for x in inputs], cotangent)
+            call.result = self._sent_out(value, "")
+        return call.result, gradients
+
+    def _find(self, path: str) -> Any:
+        found = self._load()
+        for name in path.split("."):
+            try:
+                found = getattr(found, name)
+            except AttributeError:
+                raise MissingTask(path, os.path.basename(self._filename)) from None
+        return found
+
+    def _load(self) -> Any:
+        if self._module is None:
+            self._failure = self._failure or self._import()
+            if self._failure:
+                raise NotLoaded(*self._failure)
+        return self._module
+
+    def _import(self) -> tuple | None:
+        """Import the module; the arguments of NotLoaded when that fails."""
+        if self._name not in self._finder.sources:
+            return self._filename, "there is no such file"
+        if self._problems:
+            return self._filename, "\n".join(self._problems)
+        try:
+            with self._finder.isolated():
+                self._module = importlib.import_module(self._name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            text = error.msg if isinstance(error, SyntaxError) else str(error)
+            reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+            return self._filename, reason, learner_frames(error, self._finder.filenames)
+        return None
+
+    def _call(self, name: str, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
+        given = [self._taken_in(value) for value in args]
+        named = {key: self._taken_in(value) for key, value in kwargs.items()}
+        mutable = [(key, value) for key, value in (*enumerate(given), *named.items()) if type(value) not in IMMUTABLE]
+        before = [snapshot(value) for _, value in mutable]
+        self._last_call = call = Call(name, args, kwargs)
+        try:
+            with self._finder.isolated():
+                result = function(*given, **named)
+        except BaseException as error:
+            call.error = error
+            raise
+        call.result = self._sent_out(result, "")
+        changed = {key: value for (key, value), old in zip(mutable, before, strict=True) if snapshot(value) != old}
+        if changed and not self._in_place:
+            raise CheckFailed(str(InputChanged(name, next(iter(changed)))))
+        for key, value in changed.items():
+            copy_into(kwargs[key] if isinstance(key, str) else args[key], value)
+        return call.result
+
+    def _taken_in(self, value: Any) -> Any:
+        return _copied(value, self._unwrapped)
+
+    def _unwrapped(self, value: Any) -> Any:
+        if type(value) is LocalObject and vars(value)["_module"] is self:
+            return vars(value)["_target"]
+        return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value
+
+    def _sent_out(self, value: Any, name: str) -> Any:
+        return _copied(value, lambda foreign: LocalObject(self, foreign, name))
+
+
+class LocalObject:
+    """A function, class, instance or iterator of the learner's."""
+
+    def __init__(self, module: LocalModule, target: Any, name: str):
+        vars(self).update(_module=module, _target=target, _name=name, _type=type(target).__name__)
+
+    def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        with self._module._finder.isolated():
+            found = getattr(self._target, name)
+        return self._module._sent_out(found, f"{self._name or self._type}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        with self._module._finder.isolated():
+            setattr(self._target, name, self._module._taken_in(value))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return self._module._call(self._name or self._type, self._target, args, kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        with self._module._finder.isolated():
+            return self._module._sent_out(self._target[self._module._taken_in(key)], "")
+
+    def __len__(self) -> int:
+        return len(self._target)
+
+    def __iter__(self) -> Iterator:
+        __tracebackhide__ = True
+        iterator = iter(self._target)
+        while True:
+            with self._module._finder.isolated():
+                found = next(iterator, LocalObject)  # a value that the learner's code cannot have
+            if found is LocalObject:
+                return
+            yield self._module._sent_out(found, "")
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"a {self._type} was returned where a plain value was expected")
+
+    def __repr__(self) -> str:
+        return f"<{self._type} of {self._module._name}>"
+
+
+def _copied(value: Any, foreign: Callable[[Any], Any]) -> Any:
+    """A copy of plain data, as it would come out of the wire; `foreign` maps what is not plain data."""
+    kind = type(value)
+    if kind in IMMUTABLE or isinstance(value, np.generic | np.dtype):
+        return value
+    if kind is np.ndarray:
+        return value.copy(order="K")
+    if kind is list:
+        return [_copied(item, foreign) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_copied(item, foreign) for item in value)
+    if isinstance(value, dict):
+        return {key: _copied(item, foreign) for key, item in value.items()}
+    if is_tensor(value):
+        return value.detach().clone().requires_grad_(value.requires_grad and value.is_leaf)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.dtype) or (kind is type and issubclass(value, np.generic)):
+        return value
+    return foreign(value)
