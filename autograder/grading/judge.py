@@ -1,21 +1,123 @@
-"""Run the checks of one exercise against one learner's code and say what each one found."""
+"""Run the checks of one exercise on one learner's code and say what each found, and how much of it the learner may read."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+import builtins
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pytest
+from _pytest.runner import runtestprotocol
 
-from autograder.catalog import Exercise
-from autograder.grading.pool import Job
 from autograder.grading.results import CheckResult, Status
-from autograder.policy import Limits, Policy
-from autograder.sandbox import jail
-from autograder.sandbox.client import Worker, Zygote
-from autograder.sandbox.errors import WorkerTimeout
-from autograder.testing.imports import check_imports
-from autograder.testing.plugin import Check, Verdict, use_provider
+from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError, WorkerDied, WorkerTimeout
+from autograder.testing.failures import NotLoaded
+from autograder.testing.provider import Provider
+from autograder.testing.running import CHECK, begin
+from autograder.testing.tasks import Check
 
-HANGS_TOLERATED = 3  # a hang costs its limit once a task, and after so many the rest is not tried
+HANGS_TOLERATED = 3  # a hang costs its limit once in a task; after so many the rest of the exercise is not tried
+
+
+@dataclass
+class Judge:
+    """The collected checks of one exercise, ready to be run on any learner's code."""
+
+    items: Sequence[pytest.Item]
+    seed: int
+    checks: list[Check] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.checks = [item.stash[CHECK] for item in self.items]
+
+    @property
+    def order(self) -> list[int]:
+        """The checks a learner may see in full come first: their worker has not met a hidden input."""
+        return sorted(range(len(self.items)), key=lambda index: not self.checks[index].visible)
+
+    def run(
+        self, provider: Provider, waiting: Sequence[int], found: Mapping[int, CheckResult] | None = None
+    ) -> Iterator[tuple[int, CheckResult | None]]:
+        """Run the checks in `waiting`: (index, None) before each, (index, result) after it.
+
+        Args:
+            found: results of an earlier child, which decide what is still reached.
+        """
+        run = begin(self.items[0].config, provider, self.seed)
+        for index, result in (found or {}).items():
+            if result.status in (Status.WRONG, Status.ERROR, Status.TIMEOUT, Status.NOT_STARTED):
+                check = self.checks[index]
+                run.stopped.setdefault((check.exercise.id, check.hidden, check.task), check)
+        hung = [self.checks[index].task for index, result in (found or {}).items() if result.status is Status.TIMEOUT]
+        for place, index in enumerate(waiting):
+            check = self.checks[index]
+            if check.task in hung or len(hung) >= HANGS_TOLERATED:
+                yield index, unjudged(check, Status.TIMEOUT, "not tried again after a check that did not end")
+                continue
+            yield index, None
+            following = self.items[waiting[place + 1]] if place + 1 < len(waiting) else None
+            result = self.judge(self.items[index], check, following)
+            if result.status is Status.TIMEOUT:
+                hung.append(check.task)
+            yield index, result
+
+    @staticmethod
+    def judge(item: pytest.Item, check: Check, following: pytest.Item | None) -> CheckResult:
+        reports = runtestprotocol(item, log=False, nextitem=following)
+        decisive = next((report for report in reports if hasattr(report, "verdict")), None)
+        if decisive is None:
+            return unjudged(check, Status.SYSTEM, "the check ended without a verdict")
+        verdict, error = decisive.verdict, getattr(decisive, "error", None)
+        open_to_learner = check.visible or isinstance(error, NotLoaded)  # nothing hidden had met the code that did not load
+        return CheckResult(
+            task=check.task,
+            check=check.name,
+            sentence=check.sentence,
+            stage=check.stage,
+            status=Status(verdict.status),
+            message=verdict.message if open_to_learner else safe_message(verdict.status, error),
+            card=verdict.card if open_to_learner else "",
+            detail="" if open_to_learner else verdict.card or verdict.message,
+            seconds=round(sum(report.duration for report in reports), 5),
+        )
+
+
+class RememberErrors:
+    """A pytest plugin that keeps the exception of a check beside its report."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, call: pytest.CallInfo) -> Iterator:
+        report = yield
+        if call.excinfo is not None:
+            report.error = call.excinfo.value
+        return report
+
+
+def unjudged(check: Check, status: Status, message: str) -> CheckResult:
+    """The result of a check that did not run to its end."""
+    return CheckResult(
+        task=check.task, check=check.name, sentence=check.sentence, stage=check.stage, status=status, message=message
+    )
+
+
+def safe_message(status: str, error: BaseException | None) -> str:
+    """What the learner may read of a hidden check: nothing that learner code could have filled with its inputs."""
+    match error:
+        case MissingName() | InputChanged() | WorkerTimeout() | WorkerDied():
+            return str(error)
+        case WireError():
+            return "its answer could not be read"
+        case LearnerError():
+            return "" if status == Status.NOT_STARTED else _kind_and_line(error)
+    return ""
+
+
+def _kind_and_line(error: LearnerError) -> str:
+    """`ValueError in activations.py, line 31`, if the kind is one of Python's own."""
+    kind = getattr(builtins, error.etype, None)
+    known = isinstance(kind, type) and issubclass(kind, BaseException)
+    name = error.etype if known else "an exception"
+    if not error.frames:
+        return name
+    file, line, *_ = error.frames[-1]
+    return f"{name} in {file.rpartition('/')[2]}, line {line}"

@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,15 @@ from typing import Any
 import pytest
 
 from autograder.catalog import Course, Exercise
-from autograder.grading.judge import Judge, failed, manifest
+from autograder.grading.jailed import JailedProvider
+from autograder.grading.judge import Judge, RememberErrors, unjudged
 from autograder.grading.pool import Hello, Job, NodeSettings
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
-from autograder.policy import Limits, Policy
+from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
 from autograder.sandbox.selftest import self_test
-from autograder.testing.plugin import Check, checks_of, use_provider
+from autograder.testing.provider import LocalProvider
+from autograder.testing.running import CHECK
 
 CHILD_MEMORY = 4 << 30  # bytes above what the node has mapped: room for the arrays a check may receive
 CHILDREN = 3  # a check that kills its child is tried no more; after so many the rest is left
@@ -46,8 +48,7 @@ class GradingLoop:
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
         self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
-        self.items: dict[str, list[pytest.Item]] = {}
-        self.checks: dict[str, list[Check]] = {}
+        self.judges: dict[str, Judge] = {}
         self.collection_errors: dict[str, str] = {}
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -56,10 +57,12 @@ class GradingLoop:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        for item, check in checks_of(session):
-            self.items.setdefault(check.exercise.id, []).append(item)
-            self.checks.setdefault(check.exercise.id, []).append(check)
-        hello = Hello(faults=self.try_on_references(session), untested=self.tasks_without_checks())
+        by_exercise: dict[str, list[pytest.Item]] = {}
+        for item in session.items:
+            if check := item.stash.get(CHECK, None):
+                by_exercise.setdefault(check.exercise.id, []).append(item)
+        self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
+        hello = Hello(faults=self.try_on_references(), untested=self.tasks_without_checks())
         with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
             hello.layers = self_test(zygote)
             gc.collect()
@@ -68,33 +71,36 @@ class GradingLoop:
             say(stream, json.dumps(asdict(hello)))
             for line in stream:
                 job = Job.from_json(line)
-                say(stream, self.grade(session, zygote, job, hello).model_dump_json())
+                say(stream, self.grade(zygote, job, hello).model_dump_json())
         return True
 
-    def try_on_references(self, session: pytest.Session) -> dict[str, str]:
+    def try_on_references(self) -> dict[str, str]:
         """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
         faults = {}
         for name, exercise in self.exercises.items():
-            if errors := [text for node, text in self.collection_errors.items() if exercise.grader.name in node]:
+            if errors := [text for node, text in self.collection_errors.items() if node.endswith(exercise.grader.name)]:
                 faults[name] = f"{exercise.grader} cannot be collected:\n{errors[0]}"
-            elif name not in self.items:
-                faults[name] = f"{exercise.grader} has no checks" if exercise.grader.is_file() else f"no grader: {exercise.grader}"
+            elif not exercise.grader.is_file():
+                faults[name] = f"there is no grader {exercise.grader}"
+            elif name not in self.judges:
+                faults[name] = f"{exercise.grader} has no checks"
             else:
-                judge = Judge(session, self.items[name], self.checks[name])
-                wrong = [result for result in judge.run_locally() if result.status is not Status.PASSED]
-                if wrong:
-                    faults[name] = f"{exercise.grader} rejects its own reference: {wrong[0].check}: {wrong[0].detail}"
+                judge = self.judges[name]
+                results = [result for _, result in judge.run(LocalProvider(), judge.order) if result is not None]
+                if wrong := [result for result in results if result.status is not Status.PASSED]:
+                    words = wrong[0].detail or wrong[0].card or wrong[0].message
+                    faults[name] = f"{exercise.grader} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
 
     def tasks_without_checks(self) -> dict[str, list[str]]:
         untested = {}
-        for name, exercise in self.exercises.items():
-            tested = {check.task for check in self.checks.get(name, ())}
-            if missing := [task for task in exercise.tasks if task not in tested]:
+        for name, judge in self.judges.items():
+            tested = {check.task for check in judge.checks}
+            if missing := [task for task in self.exercises[name].tasks if task not in tested]:
                 untested[name] = missing
         return untested
 
-    def grade(self, session: pytest.Session, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
+    def grade(self, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
         exercise, start = self.exercises[job.exercise], time.monotonic()
         result = ExerciseResult(
             learner=job.learner,
@@ -106,17 +112,16 @@ class GradingLoop:
         )
         if fault := hello.faults.get(job.exercise):
             return result.model_copy(update={"outcome": Outcome.SYSTEM, "note": fault})
-        limits = self.policy.limits(exercise)
-        judge = Judge(session, self.items[job.exercise], self.checks[job.exercise])
+        judge = self.judges[job.exercise]
         found: dict[int, CheckResult] = {}
         closing: dict[str, str] = {}
         for _ in range(CHILDREN):
             waiting = [index for index in judge.order if index not in found]
             if not waiting:
                 break
-            closing |= self.run_child(zygote, judge, exercise, job, limits, waiting, found)
+            closing |= self.run_child(zygote, judge, exercise, job, waiting, found)
         for index, check in enumerate(judge.checks):
-            found.setdefault(index, failed(check, Status.SYSTEM, "this check could not be run"))
+            found.setdefault(index, unjudged(check, Status.SYSTEM, "this check could not be run"))
         update = {
             "checks": [found[index] for index in range(len(judge.checks))],
             "note": closing.get("note", ""),
@@ -131,7 +136,6 @@ class GradingLoop:
         judge: Judge,
         exercise: Exercise,
         job: Job,
-        limits: Limits,
         waiting: Sequence[int],
         found: dict[int, CheckResult],
     ) -> dict[str, str]:
@@ -140,7 +144,8 @@ class GradingLoop:
         pid = os.fork()
         if pid == 0:
             os.close(reader)
-            run_as_child(writer, lambda: judge.run_jailed(zygote, self.policy, exercise, job, waiting), limits)
+            provider = JailedProvider(zygote, self.policy, exercise, job.files)
+            run_as_child(writer, lambda: messages(judge, provider, waiting, found))
         os.close(writer)
         pidfd = os.pidfd_open(pid)
         deadline = time.monotonic() + job.seconds - SLACK_SECONDS
@@ -162,11 +167,25 @@ class GradingLoop:
         zygote.sweep()
         if running is not None and running not in found:
             status = Status.SYSTEM if in_time else Status.TIMEOUT
-            found[running] = failed(judge.checks[running], status, "the check was stopped" if in_time else "it took too long")
+            found[running] = unjudged(judge.checks[running], status, "the check was stopped" if in_time else "it took too long")
         return closing
 
 
-def run_as_child(writer: int, run: Any, limits: Limits) -> None:
+def messages(
+    judge: Judge, provider: JailedProvider, waiting: Sequence[int], found: dict[int, CheckResult]
+) -> Iterator[dict]:
+    """What the child tells the node: before each check, after each check, at the end."""
+    for index, result in judge.run(provider, waiting, found):
+        if result is None:
+            yield {"running": index}
+        else:
+            yield {"index": index, "result": result.model_dump(mode="json")}
+    provider.stop()
+    note = str(provider.failure) if provider.failure else ""
+    yield {"closing": {"note": note, "output": provider.output}}
+
+
+def run_as_child(writer: int, run: Callable[[], Iterator[dict]]) -> None:
     """Run the checks in this forked child and report each on the pipe; never returns."""
     try:
         die_with_parent()
@@ -226,7 +245,7 @@ def main(descriptor: int) -> int:
         "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
         "-p", "no:unraisableexception", "-p", "no:threadexception",
     ]  # fmt: skip
-    pytest.main([*arguments, *graders], plugins=[loop])
+    pytest.main([*arguments, *graders], plugins=[loop, RememberErrors()])
     return 0
 
 

@@ -61,15 +61,14 @@ def confine_zygote(read: Sequence[str], write: Sequence[str] = ()) -> list[str]:
 
     Raises:
         RuntimeError: there is more than one thread; the others would stay outside, and forking would not be safe.
-        OSError: the kernel refused something it should not.
+        OSError: this is not Linux on a machine that `syscalls` lists, or Landlock is there and failed.
     """
     threads = len(os.listdir("/proc/self/task"))
     if threads != 1:
         raise RuntimeError(f"{threads} threads in the fork server; set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1")
     layers = [_renounce_new_privileges()]
     layers += _landlock("zygote-landlock", landlock.restrict(read, [*write, *ALWAYS_WRITABLE]))
-    if platform.machine() in seccomp.TABLES:
-        seccomp.build(platform.machine(), pid=0)  # what does not depend on the process id is kept for the forks
+    seccomp.build(platform.machine(), pid=0)  # what does not depend on the process id is kept for the forks
     return layers
 
 
@@ -91,9 +90,9 @@ def lock_down(
         The layers really enforced.
 
     Raises:
-        OSError: a layer that this kernel has could not be enforced.
+        OSError: this is not Linux on a machine that `syscalls` lists, or a layer that the kernel has failed.
     """
-    _close_descriptors_above(LAST_DESCRIPTOR)
+    linux.call("close_range", LAST_DESCRIPTOR + 1, 0xFFFFFFFF, 0)
     os.setsid()
     layers = _drop_privileges(uid)
     _die_with(parent)  # after the change of user id, which clears it
@@ -113,13 +112,6 @@ def missing_layers(layers: Sequence[str]) -> list[str]:
         if not any(layer.startswith(f"{name}:") and "+truncate" in layer for layer in layers)
     ]
     return missing + [name for name in ("seccomp", "no-new-privs", "rlimits") if name not in layers]
-
-
-def _close_descriptors_above(last: int) -> None:
-    try:
-        linux.call("close_range", last + 1, 0xFFFFFFFF, 0)
-    except OSError:  # before Linux 5.9
-        os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _drop_privileges(uid: int | None) -> list[str]:
@@ -178,6 +170,6 @@ def _landlock(name: str, layers: Sequence[str]) -> list[str]:
 def _filter_system_calls() -> list[str]:
     try:
         seccomp.install(seccomp.build(platform.machine(), os.getpid()))
-    except (OSError, KeyError):  # a kernel without seccomp filters, or a machine without a table
+    except OSError:  # a kernel without seccomp filters
         return []
     return ["seccomp"]

@@ -110,12 +110,13 @@ class RemoteObject:
         return result
 
     def _accept_changes(self, call: Call, changed: dict) -> None:
+        given = {**dict(enumerate(call.args)), **call.kwargs}
+        if not changed.keys() <= given.keys():
+            raise WireError("a change to an argument that was not given")
         if self._module is None or not self._module._in_place:
             raise InputChanged(call.name, next(iter(changed)))
-        given = {**dict(enumerate(call.args)), **call.kwargs}
         for key, value in changed.items():
-            if key in given:
-                copy_into(given[key], value)
+            copy_into(given[key], value)
 
     def __getitem__(self, key: Any) -> Any:
         return self._worker.request("item", self, key)

@@ -45,6 +45,17 @@ def readable_paths(libraries: Sequence[str]) -> list[str]:
     return sorted({str(path) for path in paths if os.path.exists(path)})
 
 
+def importable_modules(libraries: Sequence[str]) -> list[str]:
+    """The top-level modules that `readable_paths` lets a worker import, besides the standard library.
+
+    A worker must hide all others from its libraries: these try optional packages and can do without one that is not
+    found, but not with one that is found and cannot be read.
+    """
+    entries = {entry for distribution in _with_dependencies(libraries) for entry in _contents(distribution)}
+    names = {entry.name.partition(".")[0] for entry in entries}
+    return sorted({name for name in names if name.isidentifier()} | set(libraries))
+
+
 def readable_by_others(paths: Iterable[str]) -> bool:
     """Whether a user who owns nothing can read all these paths, so that workers may have user ids of their own."""
     folders = {parent for path in paths for parent in Path(path).resolve().parents}

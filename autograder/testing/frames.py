@@ -21,21 +21,9 @@ def learner_frames(error: BaseException, files: Collection[str]) -> tuple[Frame,
     return tuple(frames)
 
 
-def innermost_file(error: BaseException) -> str:
-    """The file of the line that raised."""
-    last = None
-    for last in _traceback(error):
-        pass
-    return last.tb_frame.f_code.co_filename if last else ""
-
-
-def innermost_of(error: BaseException, files: Collection[str]) -> str:
-    """The last of `files` that an exception passed through before it was raised."""
-    found = ""
-    for tb in _traceback(error):
-        if tb.tb_frame.f_code.co_filename in files:
-            found = tb.tb_frame.f_code.co_filename
-    return found
+def trail(error: BaseException) -> list[str]:
+    """The files that an exception passed through, the one that raised it last."""
+    return [tb.tb_frame.f_code.co_filename for tb in _traceback(error)]
 
 
 def _traceback(error: BaseException) -> Iterator[TracebackType]:

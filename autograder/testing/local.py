@@ -1,7 +1,7 @@
 """The learner's module, or the reference, in this process, with the same manners as one in a worker.
 
-Plain data is copied on its way in and out, so a learner who writes into an input is caught; anything else is a `LocalObject`,
-which can do no more than the `RemoteObject` that will stand in its place when the same check grades.
+Plain data is copied on its way in and out, so a learner who writes into an input is caught. Anything else is a
+`LocalObject`, which can do no more than the `RemoteObject` that will stand in its place when the same check grades.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ class LocalModule:
         finder: finds the module and those it may import beside it.
         name: the module's dotted name.
         problems: what a static look at the file found; a file with problems is not loaded.
+        filename: where the file would be, should the finder not have it.
 
     Raises, on use:
         NotLoaded: the file cannot be imported. MissingTask: it has no such function.
-        CheckFailed: a call changed one of its arguments, unless `_in_place` is set: then the caller's arrays are updated.
+        CheckFailed: a call changed one of its arguments. With `_in_place` set, the caller's arrays are updated instead.
     """
 
-    def __init__(self, finder: SourceFinder, name: str, problems: Sequence[str] = ()):
+    def __init__(self, finder: SourceFinder, name: str, problems: Sequence[str] = (), filename: str = ""):
         self._finder, self._name, self._problems = finder, name, tuple(problems)
-        self._filename = finder.sources[name][1] if name in finder.sources else f"{name.replace('.', '/')}.py"
+        self._filename = finder.sources[name][1] if name in finder.sources else filename or name
         self._module: Any = None
         self._failure: tuple | None = None
         self._in_place = False
@@ -58,10 +59,10 @@ class LocalModule:
         """The value of a function and the gradients of `<value, cotangent>` with respect to its inputs, by autograd."""
         __tracebackhide__ = True
         function = self._find(name)
-        with self._recorded(name, tuple(inputs), {}) as call, self._finder.isolated():
-            value, gradients = vjp(function, [self._taken_in(x) for x in inputs], cotangent)
-            call.result = self._sent_out(value, "")
-        return call.result, gradients
+        given = [self._taken_in(value) for value in inputs]
+        value, gradients = self._recorded(Call(name, tuple(inputs), {}), vjp, function, given, cotangent)
+        self._last_call.result = self._sent_out(value, "")
+        return self._last_call.result, gradients
 
     def _find(self, path: str) -> Any:
         found = self._load()
@@ -102,20 +103,24 @@ class LocalModule:
         named = {key: self._taken_in(value) for key, value in kwargs.items()}
         mutable = [(key, value) for key, value in (*enumerate(given), *named.items()) if type(value) not in IMMUTABLE]
         before = [snapshot(value) for _, value in mutable]
-        self._last_call = call = Call(name, args, kwargs)
-        try:
-            with self._finder.isolated():
-                result = function(*given, **named)
-        except BaseException as error:
-            call.error = error
-            raise
-        call.result = self._sent_out(result, "")
+        call = Call(name, args, kwargs)
+        call.result = self._sent_out(self._recorded(call, function, *given, **named), "")
         changed = {key: value for (key, value), old in zip(mutable, before, strict=True) if snapshot(value) != old}
         if changed and not self._in_place:
             raise CheckFailed(str(InputChanged(name, next(iter(changed)))))
         for key, value in changed.items():
             copy_into(kwargs[key] if isinstance(key, str) else args[key], value)
         return call.result
+
+    def _recorded(self, call: Call, function: Callable, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        self._last_call = call
+        try:
+            with self._finder.isolated():
+                return function(*args, **kwargs)
+        except BaseException as error:
+            call.error = error
+            raise
 
     def _taken_in(self, value: Any) -> Any:
         return _copied(value, self._unwrapped)

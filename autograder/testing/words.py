@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import numpy as np
 
 MAX_REPR = 60
+CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
 
 
 def is_tensor(value: Any) -> bool:
@@ -70,6 +72,11 @@ def two_numbers(got: Any, expected: Any) -> tuple[str, str]:
         if texts[0] != texts[1]:
             break
     return texts
+
+
+def plain(text: str) -> str:
+    """Text that a terminal shows as it is: the learner's code may have put control sequences into it."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", "    "))
 
 
 def shortened(text: str, limit: int = MAX_REPR) -> str:

@@ -34,10 +34,10 @@ def test_init_params_starts_with_biases_of_zero(learner, probe):
 
 
 def test_init_params_draws_w1_and_then_w2_and_scales_them(learner):
-    params = learner.init_params(np.random.default_rng(7), 2, 8, 3)
+    params = learner.init_params(np.random.default_rng(7), 8, 18, 3)
     replay = np.random.default_rng(7)
-    assert_close(params["w1"], replay.standard_normal((2, 8)), name="w1, whose scale is 1 for two inputs")
-    assert_close(params["w2"], 0.5 * replay.standard_normal((8, 3)), name="w2, whose scale is 1/2 for eight hidden units")
+    assert_close(params["w1"], replay.standard_normal((8, 18)) / 2.0, name="w1, of scale 1/2 for 8 inputs")
+    assert_close(params["w2"], replay.standard_normal((18, 3)) / 3.0, name="w2, of scale 1/3 for 18 hidden units")
 
 
 @pytest.mark.stage("shape")
@@ -55,7 +55,7 @@ def test_forward_of_a_case_computed_by_hand(learner):
     assert_close(logits, np.array([[2.0, 2.0], [0.0, 5.5]]), name="logits")
 
 
-def test_forward_of_more_than_one_hidden_unit_a_class(learner):
+def test_forward_with_three_hidden_units_and_one_class(learner):
     params = {"w1": np.array([[1.0, 2.0, -1.0]]), "b1": np.zeros(3), "w2": np.array([[1.0], [-2.0], [4.0]])}
     logits, _ = learner.forward({**params, "b2": np.array([-1.0])}, np.array([[1.0], [-1.0]]))
     assert_close(logits, np.array([[-4.0], [3.0]]))

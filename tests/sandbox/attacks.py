@@ -1,9 +1,9 @@
 """What hostile code may try. Each function returns when its attack succeeded and raises when it was stopped.
 
-They harm nothing: signals are number 0 or go to a dummy process, files are temporary, calls that could change the machine
-are made with arguments that the kernel would reject later. Parameters are always named alike: `secret` a file and `folder`
-its folder, `victim` the pid of a dummy process, `port` of a TCP and `udp_port` of a UDP socket on localhost, `socket_path`
-and `abstract` listening unix sockets.
+They harm nothing: signals are number 0 or go to a dummy process, files are temporary, calls that could change the
+machine are made with arguments that the kernel would reject later. Parameters are always named alike: `secret` a file
+and `folder` its folder, `victim` the pid of a dummy process, `port` and `udp_port` of sockets on localhost,
+`socket_path` and `abstract` listening unix sockets.
 """
 
 import ctypes
@@ -179,7 +179,7 @@ def stat_file(secret):
     os.stat(secret)
 
 
-# ---------------------------------------------------------------- channels between workers through shared files and kernel objects
+# ---------------------------------------------------------------- channels between workers
 
 
 def lock_file():
@@ -705,7 +705,7 @@ def start_many_threads():
         end.set()
 
 
-# ---------------------------------------------------------------- what only harms the worker itself, or ends by its limits
+# ---------------------------------------------------------------- what only harms the worker itself
 
 
 def exit_at_once():

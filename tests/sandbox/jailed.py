@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import attacks
+
 from autograder.sandbox import jail, landlock, linux, seccomp
 
 NOBODY, OWN_UID = 65534, 61234

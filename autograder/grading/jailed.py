@@ -1,0 +1,98 @@
+"""Where the checks of a grading run get the learner's module from: a jailed worker, replaced when it dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autograder.catalog import Exercise
+from autograder.policy import Policy
+from autograder.sandbox.client import Worker, Zygote
+from autograder.sandbox.errors import LearnerError, WireError, WorkerDied, WorkerTimeout
+from autograder.sandbox.jail import Limits
+from autograder.sandbox.proxy import RemoteModule
+from autograder.testing.failures import NotLoaded
+from autograder.testing.frames import learner_frames
+from autograder.testing.imports import check_imports
+from autograder.testing.local import LocalModule
+from autograder.testing.provider import LocalProvider
+from autograder.testing.tasks import Check
+
+MAX_OUTPUT = 64 << 10
+
+
+class JailedProvider:
+    """Serves one submission.
+
+    Args:
+        files: source text by exercise id: the exercise and those of the learner's exercises that it imports.
+    """
+
+    def __init__(self, zygote: Zygote, policy: Policy, exercise: Exercise, files: dict[str, bytes]):
+        self.zygote, self.policy, self.exercise = zygote, policy, exercise
+        self.sources = {name.replace("/", "."): text for name, text in files.items()}
+        self.filenames = {name.replace("/", "."): f"{name}.py" for name in files}
+        self.references = LocalProvider()
+        self.worker: Worker | None = None
+        self.module: RemoteModule | None = None
+        self.failure: Exception | None = None
+        self.met_hidden_check = False
+        self.output = ""
+
+    def learner(self, check: Check) -> RemoteModule:
+        """The learner's module, in a worker that lives.
+
+        Raises:
+            NotLoaded: the file cannot be imported. WorkerTimeout: importing it does not end.
+        """
+        if check.visible and self.met_hidden_check:
+            self.stop()
+        if self.failure is None and (self.worker is None or self.worker.cause_of_death):
+            self.start()
+        if self.failure is not None:
+            raise self.failure
+        self.met_hidden_check = self.met_hidden_check or not check.visible
+        self.module._in_place, self.module._last_call = check.in_place, None
+        return self.module
+
+    def reference(self, check: Check) -> LocalModule:
+        return self.references.reference(check)
+
+    def file(self, check: Check) -> Path | None:
+        return None
+
+    def start(self) -> None:
+        self.stop()
+        name = self.exercise.id.replace("/", ".")
+        filename = self.filenames[name]
+        allowed = self.policy.allowed_imports(self.exercise)
+        forbidden = self.policy.forbidden_imports(self.exercise)
+        siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
+        if problems := check_imports(self.sources[name], filename, allowed, forbidden, siblings):
+            self.failure = NotLoaded(filename, "\n".join(problems))
+            return
+        self.worker = self.zygote.worker(self.limits(), self.policy.limits(self.exercise).wall_seconds)
+        try:
+            self.module = self.worker.load(self.sources, name, filenames=self.filenames, allowed=sorted(allowed))
+        except LearnerError as error:
+            reason = f"{error.etype}: {error}".removesuffix(": ")
+            self.failure = NotLoaded(filename, reason, learner_frames(error, self.filenames.values()))
+        except WorkerTimeout as error:
+            self.failure = WorkerTimeout(f"{filename} could not be loaded: {error}")
+        except (WorkerDied, WireError) as error:
+            self.failure = NotLoaded(filename, str(error))
+
+    def limits(self) -> Limits:
+        rules = self.policy.limits(self.exercise)
+        return Limits(
+            cpu_seconds=max(1, round(rules.cpu_seconds)),
+            memory_bytes=rules.memory_mb << 20,
+            output_bytes=rules.output_kb << 10,
+        )
+
+    def stop(self) -> None:
+        if self.worker is not None:
+            self.output = (self.output + self.worker.output())[:MAX_OUTPUT]
+            self.worker.close()
+        self.worker, self.module, self.met_hidden_check = None, None, False
+
+

@@ -1,0 +1,99 @@
+"""The pytest plugin, loaded in every pytest run of the environment.
+
+A check file is `test_<exercise>.py` in a module's folder of a course's exercises or graders. Until pytest collects one,
+nothing here does anything; the first one brings in `running` (fixtures, stages, verdicts) and `summary` (the terminal).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from autograder.catalog import Exercise
+    from autograder.testing.provider import Provider
+
+HOMES = ("exercises", "graders")  # the folders of a course that hold modules with checks
+EXERCISE: pytest.StashKey[Exercise] = pytest.StashKey()
+PROVIDER: pytest.StashKey[Provider] = pytest.StashKey()
+
+MARKERS = (
+    'task(name): the task that a check is about, where its source does not tell, for example task("softmax").',
+    'stage(name): "shape", "mechanism" (the default), "whole" or "robust"; a check is not reached while one of the '
+    "same task in an earlier stage does not pass.",
+    "visible: a hidden check whose inputs and values the learner may see when it fails.",
+    "in_place: the task may change its inputs; without it, a call that does so fails the check.",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("autograder", "checks of exercises")
+    group.addoption(
+        "--learner-dir",
+        metavar="DIR",
+        help="Check the files in DIR, which holds <module>/<exercise>.py. "
+        "The default is the course's exercises folder, and for hidden graders its solutions.",
+    )
+    group.addoption(
+        "--probe-seed",
+        metavar="N",
+        type=_seed,
+        help="Draw the inputs of the checks from this seed, to repeat a failure. The default is a fresh one each time.",
+    )
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if seed < 0:
+        raise ValueError("a seed is not negative")
+    return seed
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    exercise = exercise_of(module_path)
+    if exercise is None:
+        return None
+    _bring_in(parent.config)
+    module = CheckFile.from_parent(parent, path=module_path)
+    module.stash[EXERCISE] = exercise
+    return module
+
+
+class CheckFile(pytest.Module):
+    """A test module of a course. A course holds files of equal names, so they are never imported by basename."""
+
+    def _getobj(self) -> Any:
+        option = self.config.option
+        chosen, option.importmode = option.importmode, "importlib"
+        try:
+            return super()._getobj()
+        finally:
+            option.importmode = chosen
+
+
+def exercise_of(path: Path) -> Exercise | None:
+    """The exercise that a test file checks, if it is a check file."""
+    home = path.parent.parent
+    if home.name not in HOMES or not path.name.startswith("test_"):
+        return None
+    from autograder.catalog import Course
+
+    course = Course.around(home)
+    if course is None or home.resolve() not in (course.exercises_dir, course.graders_dir):
+        return None
+    wanted = f"{path.parent.name}/{path.stem.removeprefix('test_')}"
+    return next((exercise for exercise in course.exercises if exercise.id == wanted), None)
+
+
+def _bring_in(config: pytest.Config) -> None:
+    from autograder.testing import running, summary
+
+    if config.pluginmanager.is_registered(running):
+        return
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    running.begin(config, config.stash.get(PROVIDER, None), config.option.probe_seed)
+    config.pluginmanager.register(running)
+    config.pluginmanager.register(summary)
