@@ -79,6 +79,7 @@ class Settings(_Rules):
     seed: int = Field(0, ge=0, lt=2**63)
     visibility: Visibility = "visible"
     limits: Limits = Limits()
+    carried_forward: float = Field(1, ge=0, le=1, allow_inf_nan=False)
     modules: Annotated[dict[str, ModuleRules], _no_names] = {}
 
 
@@ -112,6 +113,11 @@ class Policy:
     @property
     def seed(self) -> int:
         return self.settings.seed
+
+    @property
+    def carried_forward(self) -> float:
+        """What a check counts that passes only with the reference in place of earlier tasks."""
+        return self.settings.carried_forward
 
     def exercises(self, course: Course | None = None) -> list[Exercise]:
         """Every exercise in the order a learner meets them: those listed in grading.yml, then the others by name."""

@@ -155,7 +155,9 @@ def write_sample_class(course: Course, out: Path) -> int:
 
 def write_submission(learner: Learner, sources: Sources, out: Path) -> None:
     names = sources.solutions if learner.only is None else learner.only
-    edits = {name: learner.edits.get(name, lambda sources, exercise: sources.solutions[exercise].encode()) for name in names}
+    edits = {
+        name: learner.edits.get(name, lambda sources, exercise: sources.solutions[exercise].encode()) for name in names
+    }
     files = {f"{MODULE}/{name}.py": edit(sources, name) for name, edit in edits.items()}
     files |= {f"{MODULE}/{name}": text for name, text in learner.extra.items()}
     out.mkdir(parents=True, exist_ok=True)

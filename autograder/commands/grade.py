@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from autograder.policy import Policy
 
 SYSTEM_FAULT, STOPPED = 1, 130
-COLUMN_LIMIT = 12  # more exercises than this are shown as totals by module
 
 
 def grade(
@@ -142,20 +141,19 @@ def show(graded: Graded, out: Path) -> None:
 
 
 def as_table(graded: Graded) -> Table:
-    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Learner", no_wrap=True, max_width=28)
+    possible = max((graded.total(submission.learner)[1] for submission in graded.submissions), default=0.0)
+    table = Table(box=None, pad_edge=False, header_style="dim", title=graded.policy.title, title_justify="left")
+    table.add_column("learner", no_wrap=True, max_width=24)
     for exercise in graded.exercises:
-        table.add_column(exercise.name, justify="right", overflow="fold")
-    table.add_column("Total", justify="right")
+        table.add_column(exercise.name.replace("_", "\n"), justify="right", no_wrap=True)
+    table.add_column(f"total\nof {possible:g}", justify="right", no_wrap=True)
     for submission in graded.submissions:
         cells = [cell(graded, submission.learner, exercise) for exercise in graded.exercises]
-        earned, possible = graded.total(submission.learner)
         name = "".join(c if c.isprintable() else "?" for c in submission.learner)
-        table.add_row(Text(name), *cells, Text(f"{earned:.1f} / {possible:g}", style="bold"))
+        table.add_row(Text(name), *cells, Text(f"{graded.total(submission.learner)[0]:.1f}", style="bold"))
     return table
 
 

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from autograder.catalog import Exercise
+from autograder.grading.uses import Task
 from autograder.policy import Policy
 from autograder.sandbox.client import Worker, Zygote
 from autograder.sandbox.errors import LearnerError, WireError, WorkerDied, WorkerTimeout
 from autograder.sandbox.jail import Limits
 from autograder.sandbox.proxy import RemoteModule
+from autograder.sandbox.sources import SourceFinder
 from autograder.testing.failures import NotLoaded
 from autograder.testing.frames import learner_frames
 from autograder.testing.imports import check_imports
-from autograder.testing.local import LocalModule
-from autograder.testing.provider import LocalProvider
+from autograder.testing.local import LocalModule, LocalObject
+from autograder.testing.provider import LocalProvider, sources_in
 from autograder.testing.tasks import Check
 
 MAX_OUTPUT = 64 << 10
+
+
+def stand_in(exercise: Exercise, module: str, task: str) -> Callable:
+    """The reference of a task as a function of plain data: what it yields comes as a list."""
+    reference = reference_module(exercise.course.solutions_dir, module)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = getattr(reference, task)(*args, **kwargs)
+        return list(result) if isinstance(result, LocalObject) else result
+
+    return call
+
+
+@cache
+def reference_module(solutions: Path, module: str) -> LocalModule:
+    return LocalModule(SourceFinder(sources_in(solutions)), module)
 
 
 class JailedProvider:
@@ -25,10 +46,21 @@ class JailedProvider:
 
     Args:
         files: source text by exercise id: the exercise and those of the learner's exercises that it imports.
+        replaced: tasks in whose place the reference stands.
     """
 
-    def __init__(self, zygote: Zygote, policy: Policy, exercise: Exercise, files: dict[str, bytes]):
+    def __init__(
+        self,
+        zygote: Zygote,
+        policy: Policy,
+        exercise: Exercise,
+        files: dict[str, bytes],
+        replaced: Collection[Task] = (),
+    ):
         self.zygote, self.policy, self.exercise = zygote, policy, exercise
+        self.stand_ins: dict[str, dict[str, Callable]] = {}
+        for module, task in replaced:
+            self.stand_ins.setdefault(module, {})[task] = stand_in(exercise, module, task)
         self.sources = {name.replace("/", "."): text for name, text in files.items()}
         self.filenames = {name.replace("/", "."): f"{name}.py" for name in files}
         self.references = LocalProvider()
@@ -72,7 +104,7 @@ class JailedProvider:
             return
         self.worker = self.zygote.worker(self.limits(), self.policy.limits(self.exercise).wall_seconds)
         try:
-            self.module = self.worker.load(self.sources, name, filenames=self.filenames, allowed=sorted(allowed))
+            self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
         except LearnerError as error:
             reason = f"{error.etype}: {error}".removesuffix(": ")
             self.failure = NotLoaded(filename, reason, learner_frames(error, self.filenames.values()))
@@ -94,5 +126,3 @@ class JailedProvider:
             self.output = (self.output + self.worker.output())[:MAX_OUTPUT]
             self.worker.close()
         self.worker, self.module, self.met_hidden_check = None, None, False
-
-

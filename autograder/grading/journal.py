@@ -31,7 +31,9 @@ class Journal:
         if folder.exists() and not folder.is_dir():
             raise JournalError(f"{folder} is a file; name a folder for the results")
         if folder.is_dir() and any(folder.iterdir()) and not self.path.exists():
-            raise JournalError(f"{folder} is not empty and holds no results of an earlier run; name another folder with --out")
+            raise JournalError(
+                f"{folder} is not empty and holds no results of an earlier run; name another folder with --out"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self.file = self.path.open("a+b")
         try:
@@ -56,7 +58,9 @@ class Journal:
             try:
                 result = ExerciseResult.model_validate_json(line)
             except ValidationError:
-                raise JournalError(f"{self.path}, line {number} cannot be read; name another folder with --out") from None
+                raise JournalError(
+                    f"{self.path}, line {number} cannot be read; name another folder with --out"
+                ) from None
             results[result.learner, result.exercise_id] = result
         return results
 

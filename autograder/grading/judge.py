@@ -68,7 +68,9 @@ class Judge:
         if decisive is None:
             return unjudged(check, Status.SYSTEM, "the check ended without a verdict")
         verdict, error = decisive.verdict, getattr(decisive, "error", None)
-        open_to_learner = check.visible or isinstance(error, NotLoaded)  # nothing hidden had met the code that did not load
+        open_to_learner = check.visible or isinstance(
+            error, NotLoaded
+        )  # nothing hidden had met the code that did not load
         return CheckResult(
             task=check.task,
             check=check.name,

@@ -89,7 +89,9 @@ class Node:
         ours, theirs = socket.socketpair()
         self.log = tempfile.TemporaryFile()
         environment = {
-            name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+            name: value
+            for name, value in os.environ.items()
+            if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
         } | {
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
@@ -179,7 +181,12 @@ class Pool:
                     break
         module, _, exercise = job.exercise.partition("/")
         return ExerciseResult(
-            learner=job.learner, module=module, exercise=exercise, outcome=Outcome.SYSTEM, note=problem, sha256=job.sha256
+            learner=job.learner,
+            module=module,
+            exercise=exercise,
+            outcome=Outcome.SYSTEM,
+            note=problem,
+            sha256=job.sha256,
         )
 
     def node(self) -> Node:

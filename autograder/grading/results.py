@@ -1,4 +1,7 @@
-"""What grading one exercise of one learner found: plain, typed, versioned data. Everything downstream reads this and nothing else."""
+"""What grading one exercise of one learner found: plain, typed, versioned data.
+
+Everything downstream reads this and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ class CheckResult(_Data):
     card: str = ""
     detail: str = ""
     seconds: float = 0.0
+    carried: bool = False  # passed once the reference stood in for the tasks it builds on
 
     def public(self) -> CheckResult:
         return self.model_copy(update={"detail": ""})

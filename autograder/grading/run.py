@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder import __version__
-from autograder.catalog import Course, Exercise
+from autograder.catalog import Exercise
 from autograder.grading.journal import Journal
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.grading.results import ExerciseResult, Outcome
@@ -45,7 +45,7 @@ class Graded:
         return {task: points for task, points in self.policy.points(exercise).items() if task not in untested}
 
     def score(self, learner: str, exercise: Exercise) -> ExerciseScore:
-        return score_exercise(self.results[learner, exercise.id], self.points(exercise))
+        return score_exercise(self.results[learner, exercise.id], self.points(exercise), self.policy.carried_forward)
 
     def total(self, learner: str) -> tuple[float, float]:
         """Points earned and possible."""
@@ -97,7 +97,7 @@ def grade_class(
                     journal.append(_not_handed_in(submission, exercise, job.sha256))
         total = len(submissions) * len(exercises)
         progress(total - len(jobs), total)
-        for libraries, group in _by_libraries(exercises).items():
+        for libraries, group in _by_libraries(policy, exercises).items():
             names = [exercise.id for exercise in group]
             waiting = [job for job in jobs if job.exercise in names]
             settings = NodeSettings(str(policy.course.root), names, libraries, seed, unsafe)
@@ -137,12 +137,13 @@ def _not_handed_in(submission: Submission, exercise: Exercise, sha256: str) -> E
     )
 
 
-def _by_libraries(exercises: Sequence[Exercise]) -> dict[tuple[str, ...], list[Exercise]]:
-    """Exercises that can share a fork server: those whose references import the same packages."""
+def _by_libraries(policy: Policy, exercises: Sequence[Exercise]) -> dict[tuple[str, ...], list[Exercise]]:
+    """Exercises that can share a fork server: those whose submissions may import the same packages."""
+    ours = {module.name for module in policy.course.modules}
     groups: dict[tuple[str, ...], list[Exercise]] = {}
     for exercise in exercises:
-        needed = {library for e in (exercise, *exercise.imports_exercises) for library in e.libraries}
-        groups.setdefault(tuple(sorted(needed | {"numpy", "jaxtyping"})), []).append(exercise)
+        allowed = {name for e in (exercise, *exercise.imports_exercises) for name in policy.allowed_imports(e)}
+        groups.setdefault(tuple(sorted(allowed - ours)), []).append(exercise)
     return groups
 
 

@@ -1,4 +1,4 @@
-"""Points: each task's points times the share of its checks that passed."""
+"""Points: each task's points times the share of its checks that passed; one carried forward counts for what the policy says."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ class ExerciseScore:
         return sum(task.possible for task in self.tasks)
 
 
-def score_exercise(result: ExerciseResult, points: Mapping[str, float]) -> ExerciseScore:
+def score_exercise(result: ExerciseResult, points: Mapping[str, float], carried_forward: float = 1.0) -> ExerciseScore:
     """The score of one exercise.
 
     Args:
         points: what each task is worth; a task of the result that is not listed is worth nothing.
+        carried_forward: what a check that passed only with the reference's help upstream counts, from 0 to 1.
     """
     tasks = []
     for task, possible in points.items():
         checks = [check for check in result.checks if check.task == task]
-        passed = sum(check.status is Status.PASSED for check in checks)
-        earned = possible * passed / len(checks) if checks else 0.0
-        tasks.append(TaskScore(task, earned, possible, passed, len(checks)))
+        passed = [check for check in checks if check.status is Status.PASSED]
+        worth = sum(carried_forward if check.carried else 1.0 for check in passed)
+        earned = possible * worth / len(checks) if checks else 0.0
+        tasks.append(TaskScore(task, earned, possible, len(passed), len(checks)))
     return ExerciseScore(tasks)

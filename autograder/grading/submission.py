@@ -85,7 +85,9 @@ def find_submissions(root: Path, exercises: Sequence[Exercise]) -> list[Submissi
         submission = _read(learner, path, exercises)
         found[learner] = _merge(found[learner], submission) if learner in found else submission
     if not found:
-        raise SubmissionError(f"{root}: no submissions in it (folders, .zip or .py files, one or more for each learner)")
+        raise SubmissionError(
+            f"{root}: no submissions in it (folders, .zip or .py files, one or more for each learner)"
+        )
     return list(found.values())
 
 
@@ -191,8 +193,14 @@ def _assign(submission: Submission, entries: list[Entry], exercises: Sequence[Ex
             continue
         candidates = _candidates(entry, exercises, alone)
         if len(candidates) != 1:
-            reason = "belongs to no exercise of this course" if not candidates else (
-                "could be any of " + ", ".join(e.id for e in candidates) + ": put it into a folder named like its module"
+            reason = (
+                "belongs to no exercise of this course"
+                if not candidates
+                else (
+                    "could be any of "
+                    + ", ".join(e.id for e in candidates)
+                    + ": put it into a folder named like its module"
+                )
             )
             if len(submission.notes) < MAX_NOTES and _might_be_meant(entry, exercises):
                 submission.notes.append(f"{_printable(entry.path)} {reason}; it was not graded")
@@ -241,7 +249,15 @@ def _take(submission: Submission, entry: Entry, exercise: str) -> None:
         try:
             content = entry.read()
             problem = f"is too large (at most {MAX_FILE} bytes)" if len(content) > MAX_FILE else ""
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, NotImplementedError, EOFError) as error:
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            RuntimeError,
+            ValueError,
+            NotImplementedError,
+            EOFError,
+        ) as error:
             problem = f"cannot be read ({error})"
     if problem:
         submission.refused.setdefault(exercise, f"{_printable(entry.path)} {problem}")

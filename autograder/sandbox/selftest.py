@@ -11,7 +11,7 @@ from autograder.sandbox.errors import LearnerError, SandboxError
 from autograder.sandbox.jail import Limits
 
 # Each returns only if it succeeded. `secret` is a readable file of the grader's, `grader` its process id.
-ATTACKS = b'''
+ATTACKS = b"""
 import os, signal, socket, subprocess
 
 def read_a_file_of_the_grader(secret, grader): open(secret).read()
@@ -32,7 +32,7 @@ def raise_its_own_limits(secret, grader):
     resource.setrlimit(resource.RLIMIT_CPU, (1, 1))
 def take_too_much_memory(secret, grader): bytearray(1 << 40)
 def harmless(secret, grader): return len(os.environ) < 20 and sum(range(10)) == 45
-'''
+"""
 NAMES = [line.split(b"(")[0][4:].decode() for line in ATTACKS.splitlines() if line.startswith(b"def ")]
 
 

@@ -24,7 +24,7 @@ MANY_KEYS = 1000
 DTYPES = {
     name: np.dtype(name)
     for name in (
-        "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128".split()
+        ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
     )
 }
 TORCH_CARRIED_AS = {"bfloat16": "int16"}  # dtypes that NumPy lacks travel as integers of the same width
@@ -107,7 +107,11 @@ class Encoder:
 
     def torch_tensor(self, torch: Any, tensor: Any) -> dict | None:
         name = str(tensor.dtype)[6:]
-        if tensor.layout is not torch.strided or tensor.is_quantized or not (name in DTYPES or name in TORCH_CARRIED_AS):
+        if (
+            tensor.layout is not torch.strided
+            or tensor.is_quantized
+            or not (name in DTYPES or name in TORCH_CARRIED_AS)
+        ):
             return None
         data = tensor.detach().cpu().resolve_conj().resolve_neg()
         if name in TORCH_CARRIED_AS:

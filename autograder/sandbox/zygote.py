@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
 from autograder.sandbox import jail, worker
 from autograder.sandbox.peer import Closed
@@ -24,22 +25,39 @@ from autograder.sandbox.peer import Closed
 CONTROL_MESSAGE = 1 << 16
 
 
-def main(control_fd: int, libraries: list[str], readable: list[str]) -> None:
+def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str]) -> None:
     control = socket.socket(fileno=control_fd)
     for library in libraries:
         importlib.import_module(library)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    importlib.util.find_spec("a_module_that_does_not_exist")  # lets every path finder list its folder while it still may
+        importlib.import_module("torch._dynamo")  # making an optimizer imports it, and it wants to make a folder
+    importlib.util.find_spec(
+        "a_module_that_does_not_exist"
+    )  # lets every path finder list its folder while it still may
+    sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Installed(importable)]
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     statm = os.open("/proc/self/statm", os.O_RDONLY)
-    threads = len(os.listdir("/proc/self/task"))
     layers = jail.confine_zygote(read=readable)
     sys.argv = sys.orig_argv = ["worker"]
     gc.collect()
     gc.freeze()
-    control.sendall(json.dumps({"pid": os.getpid(), "threads": threads, "layers": layers}).encode())
+    control.sendall(json.dumps({"pid": os.getpid(), "layers": layers}).encode())
     serve(control, statm, layers)
+
+
+class Installed:
+    """Finds the standard library and the packages that workers may read, and nothing else.
+
+    What is merely installed beside them must look absent: libraries probe for optional packages, and Landlock alone would answer
+    with PermissionError instead of ModuleNotFoundError.
+    """
+
+    def __init__(self, names: list[str]):
+        self.names = {*names, *sys.stdlib_module_names}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, path, target) if name.partition(".")[0] in self.names else None
 
 
 def serve(control: socket.socket, statm: int, layers: list[str]) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from types import TracebackType
 
 from autograder.sandbox.errors import LearnerError
-from autograder.testing.failures import Frame
+from autograder.testing.failures import Frame, NotLoaded
 
 
 def learner_frames(error: BaseException, files: Collection[str]) -> tuple[Frame, ...]:
@@ -19,6 +19,13 @@ def learner_frames(error: BaseException, files: Collection[str]) -> tuple[Frame,
     if isinstance(error, SyntaxError) and error.filename in files:
         frames.append(_syntax_frame(error))
     return tuple(frames)
+
+
+def not_loaded(filename: str, error: BaseException, files: Collection[str] = ()) -> NotLoaded:
+    """What to raise for a learner's file whose import ended in `error`."""
+    kind = error.etype if isinstance(error, LearnerError) else type(error).__name__
+    text = error.msg if isinstance(error, SyntaxError) and error.msg else str(error)
+    return NotLoaded(filename, f"{kind}: {text}" if text else kind, learner_frames(error, files))
 
 
 def trail(error: BaseException) -> list[str]:

@@ -21,7 +21,7 @@ from autograder.sandbox.proxy import Call, copy_into
 from autograder.sandbox.sources import SourceFinder
 from autograder.sandbox.wire import snapshot
 from autograder.testing.failures import CheckFailed, MissingTask, NotLoaded
-from autograder.testing.frames import learner_frames
+from autograder.testing.frames import not_loaded
 from autograder.testing.words import is_tensor
 
 IMMUTABLE = (bool, int, float, complex, str, bytes, type(None))
@@ -45,7 +45,7 @@ class LocalModule:
         self._finder, self._name, self._problems = finder, name, tuple(problems)
         self._filename = finder.sources[name][1] if name in finder.sources else filename or name
         self._module: Any = None
-        self._failure: tuple | None = None
+        self._failure: NotLoaded | None = None
         self._in_place = False
         self._last_call: Call | None = None
 
@@ -77,24 +77,22 @@ class LocalModule:
         if self._module is None:
             self._failure = self._failure or self._import()
             if self._failure:
-                raise NotLoaded(*self._failure)
+                raise self._failure.with_traceback(None)
         return self._module
 
-    def _import(self) -> tuple | None:
-        """Import the module; the arguments of NotLoaded when that fails."""
+    def _import(self) -> NotLoaded | None:
+        """Import the module; what to raise when that fails."""
         if self._name not in self._finder.sources:
-            return self._filename, "there is no such file"
+            return NotLoaded(self._filename, "there is no such file")
         if self._problems:
-            return self._filename, "\n".join(self._problems)
+            return NotLoaded(self._filename, "\n".join(self._problems))
         try:
             with self._finder.isolated():
                 self._module = importlib.import_module(self._name)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            text = error.msg if isinstance(error, SyntaxError) else str(error)
-            reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            return self._filename, reason, learner_frames(error, self._finder.filenames)
+            return not_loaded(self._filename, error, self._finder.filenames)
         return None
 
     def _call(self, name: str, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ nothing here does anything; the first one brings in `running` (fixtures, stages,
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 HOMES = ("exercises", "graders")  # the folders of a course that hold modules with checks
 EXERCISE: pytest.StashKey[Exercise] = pytest.StashKey()
+EXERCISES: pytest.StashKey[dict[Path, dict[str, Exercise]]] = pytest.StashKey()  # of each folder of checks, by id
 PROVIDER: pytest.StashKey[Provider] = pytest.StashKey()
 
 MARKERS = (
@@ -45,14 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _seed(text: str) -> int:
-    seed = int(text)
-    if seed < 0:
-        raise ValueError("a seed is not negative")
-    return seed
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0, not {text!r}")
+    return int(text)
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
-    exercise = exercise_of(module_path)
+    exercise = exercise_of(module_path, parent.session)
     if exercise is None:
         return None
     _bring_in(parent.config)
@@ -73,18 +74,24 @@ class CheckFile(pytest.Module):
             option.importmode = chosen
 
 
-def exercise_of(path: Path) -> Exercise | None:
+def exercise_of(path: Path, session: pytest.Session) -> Exercise | None:
     """The exercise that a test file checks, if it is a check file."""
     home = path.parent.parent
     if home.name not in HOMES or not path.name.startswith("test_"):
         return None
+    homes = session.stash.setdefault(EXERCISES, {})
+    if home not in homes:
+        homes[home] = _exercises_at(home)
+    return homes[home].get(f"{path.parent.name}/{path.stem.removeprefix('test_')}")
+
+
+def _exercises_at(home: Path) -> dict[str, Exercise]:
     from autograder.catalog import Course
 
     course = Course.around(home)
     if course is None or home.resolve() not in (course.exercises_dir, course.graders_dir):
-        return None
-    wanted = f"{path.parent.name}/{path.stem.removeprefix('test_')}"
-    return next((exercise for exercise in course.exercises if exercise.id == wanted), None)
+        return {}
+    return {exercise.id: exercise for exercise in course.exercises}
 
 
 def _bring_in(config: pytest.Config) -> None:

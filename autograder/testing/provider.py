@@ -15,8 +15,8 @@ from autograder.testing.tasks import Check
 class Provider(Protocol):
     """Hands out what the fixtures `learner` and `reference` are, for one check at a time.
 
-    What it returns answers attribute access with the functions of the module, has a `_last_call`, and is set up for the
-    check: `check.in_place` says whether the task may change its inputs. It may raise NotLoaded.
+    What it returns answers attribute access with the functions of the module and keeps the last call of one in
+    `_last_call`. The fixtures set its `_in_place` to whether the task may change its inputs. May raise NotLoaded.
     """
 
     def learner(self, check: Check) -> Any: ...
@@ -41,10 +41,10 @@ class LocalProvider:
         self._finders: dict[tuple[Path, bool], SourceFinder] = {}
 
     def learner(self, check: Check) -> LocalModule:
-        return self._prepared(check, self._folder(check), is_learner=True)
+        return self._module(check.exercise, self._folder(check), is_learner=True)
 
     def reference(self, check: Check) -> LocalModule:
-        return self._prepared(check, check.exercise.course.solutions_dir, is_learner=False)
+        return self._module(check.exercise, check.exercise.course.solutions_dir, is_learner=False)
 
     def file(self, check: Check) -> Path | None:
         path = self._folder(check) / check.exercise.module / f"{check.exercise.name}.py"
@@ -54,13 +54,11 @@ class LocalProvider:
         course = check.exercise.course
         return self.learner_dir or (course.solutions_dir if check.hidden else course.exercises_dir)
 
-    def _prepared(self, check: Check, folder: Path, is_learner: bool) -> LocalModule:
-        key = folder, is_learner, check.exercise.id
+    def _module(self, exercise: Exercise, folder: Path, is_learner: bool) -> LocalModule:
+        key = folder, is_learner, exercise.id
         if key not in self._modules:
-            self._modules[key] = self._load(check.exercise, folder, is_learner)
-        module = self._modules[key]
-        module._in_place, module._last_call = check.in_place, None
-        return module
+            self._modules[key] = self._load(exercise, folder, is_learner)
+        return self._modules[key]
 
     def _load(self, exercise: Exercise, folder: Path, is_learner: bool) -> LocalModule:
         finder = self._finders.setdefault((folder, is_learner), SourceFinder(sources_in(folder)))

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from autograder.catalog import CourseError
 from autograder.testing import reports
 from autograder.testing.card import Card, failure_card, loading_card
 from autograder.testing.failures import NotLoaded
@@ -78,7 +79,8 @@ def begin(config: pytest.Config, provider: Provider | None = None, seed: int | N
 @pytest.fixture
 def learner(request: pytest.FixtureRequest) -> Any:
     """The learner's module: `learner.softmax(x)` calls their function."""
-    return _run(request).provider.learner(_check(request, "learner"))
+    check = _check(request, "learner")
+    return _prepared(_run(request).provider.learner(check), check)
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def reference(request: pytest.FixtureRequest) -> Any:
     check = _check(request, "reference")
     if not check.hidden:
         pytest.fail("`reference` is for hidden graders: learners run this check without the solutions", pytrace=False)
-    return _run(request).provider.reference(check)
+    return _prepared(_run(request).provider.reference(check), check)
 
 
 @pytest.fixture
@@ -95,6 +97,11 @@ def probe(request: pytest.FixtureRequest) -> Probe:
     """Inputs that cannot be degenerate, drawn from --probe-seed and the name of the check."""
     check = _check(request, "probe")
     return Probe(_run(request).seed, f"{check.exercise.id}::{check.name}")
+
+
+def _prepared(module: Any, check: Check) -> Any:
+    module._in_place, module._last_call = check.in_place, None
+    return module
 
 
 def _run(request: pytest.FixtureRequest) -> Run:
@@ -120,7 +127,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         try:
             check = item.stash[CHECK] = describe(item, exercise)
-        except UnclearCheck as problem:
+        except (UnclearCheck, CourseError) as problem:
             problems.append(str(problem))
         else:
             places.setdefault(_key(check), []).append(place)

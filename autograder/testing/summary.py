@@ -41,8 +41,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.write_sep("=", "exercises")
     for (name, hidden), judged in exercises.items():
-        line = f"{name}{' (hidden checks)' if hidden else ''}: {_standing([verdict for _, verdict in judged])}"
-        markup = {"green": True} if all(v.status == PASSED for _, v in judged) else {}
+        verdicts = [verdict for _, verdict in judged]
+        standing = "cannot be loaded" if (name, hidden) in run.unloaded else _standing(verdicts)
+        markup = {"green": True} if all(verdict.status == PASSED for verdict in verdicts) else {}
+        line = f"{name}{' (hidden checks)' if hidden else ''}: {standing}"
         for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False):
             terminalreporter.write_line(part, **markup)
     terminalreporter.write_line(_next_step(run), bold=True)
@@ -64,6 +66,8 @@ def _next_step(run: Run) -> str:
     if unfinished is None:
         return "all of these checks pass"
     place = _place(run.provider.file(unfinished), unfinished.task)
+    if (unfinished.exercise.id, unfinished.hidden) in run.unloaded:
+        return f"next: {unfinished.exercise.name}.py has to load{f', {place}' if place else ''}"
     return f"next: {unfinished.task}{f', {place}' if place else ''}"
 
 

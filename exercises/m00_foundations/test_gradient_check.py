@@ -64,35 +64,44 @@ def test_relative_error_refuses_shapes_that_differ(learner):
 
 def test_check_gradients_says_true_for_a_right_gradient(learner, probe):
     x = probe.signs(3, 2) * probe.uniform("3 2", 0.5, 2.0)
-    assert learner.check_gradients(cubes, cubes_gradient, x) is True
+    assert learner.check_gradients(cubes, cubes_gradient, x) is True, "3x² is the gradient of the sum of cubes"
 
 
 def test_check_gradients_says_false_for_a_wrong_gradient(learner, probe):
     x = probe.signs(3, 2) * probe.uniform("3 2", 0.5, 2.0)
-    for wrong in (np.negative, lambda g: 2.0 * g, lambda g: 0.0 * g):
-        assert learner.check_gradients(cubes, lambda x, wrong=wrong: wrong(cubes_gradient(x)), x) is False
+    for factor in (-1.0, 0.0, 0.999, 2.0):
+        answer = learner.check_gradients(cubes, lambda x, factor=factor: factor * cubes_gradient(x), x)
+        assert answer is False, f"the gradient is off by a factor of {factor}"
 
 
 def test_check_gradients_says_false_for_one_wrong_entry(learner):
     x = np.array([[1.0, -2.0], [0.5, 1.5]])
     wrong = cubes_gradient(x)
     wrong[1, 0] += 0.001
-    assert learner.check_gradients(cubes, lambda x: wrong, x) is False
+    assert learner.check_gradients(cubes, lambda x: wrong, x) is False, "entry [1, 0] is off by 0.001"
+
+
+def test_check_gradients_says_false_for_the_right_entries_in_the_wrong_places(learner):
+    a, x = np.array([1.0, 2.0, 3.0]), np.array([0.5, -0.5, 1.5])
+    answer = learner.check_gradients(lambda x: float(a @ x), lambda x: a[::-1].copy(), x)
+    assert answer is False, "the gradient is [1, 2, 3], not [3, 2, 1]"
 
 
 def test_check_gradients_accepts_errors_up_to_the_tolerance(learner):
     x = np.array([1.0, -2.0])
-    assert learner.check_gradients(cubes, lambda x: 1.002 * cubes_gradient(x), x, tolerance=0.01) is True
-    assert learner.check_gradients(cubes, lambda x: 1.002 * cubes_gradient(x), x, tolerance=0.0001) is False
+    for tolerance, answer in ((0.01, True), (0.0001, False)):
+        got = learner.check_gradients(cubes, lambda x: 1.002 * cubes_gradient(x), x, tolerance=tolerance)
+        assert got is answer, f"a relative error of 0.001, at a tolerance of {tolerance}"
 
 
 @pytest.mark.stage("robust")
 def test_check_gradients_says_false_for_a_nan(learner):
     x = np.array([1.0, -2.0])
-    assert learner.check_gradients(cubes, lambda x: np.array([3.0, np.nan]), x) is False
+    assert learner.check_gradients(cubes, lambda x: np.array([3.0, np.nan]), x) is False, "an entry is nan"
 
 
 @pytest.mark.stage("robust")
 def test_check_gradients_says_false_for_a_gradient_of_another_shape(learner):
     x = np.ones((3, 2))
-    assert learner.check_gradients(lambda x: float(2.0 * x.sum()), lambda x: np.full((1, 2), 2.0), x) is False
+    answer = learner.check_gradients(lambda x: float(2.0 * x.sum()), lambda x: np.full((1, 2), 2.0), x)
+    assert answer is False, "x has the shape (3, 2), its gradient the shape (1, 2)"

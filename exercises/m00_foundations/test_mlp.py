@@ -30,14 +30,15 @@ def test_init_params_returns_two_weight_matrices_and_two_biases(learner, probe):
 
 def test_init_params_starts_with_biases_of_zero(learner, probe):
     params = learner.init_params(probe.generator(), 2, 3, 5)
-    assert_close([params["b1"], params["b2"]], [np.zeros(3), np.zeros(5)])
+    assert_close(params["b1"], np.zeros(3), name="b1")
+    assert_close(params["b2"], np.zeros(5), name="b2")
 
 
 def test_init_params_draws_w1_and_then_w2_and_scales_them(learner):
     params = learner.init_params(np.random.default_rng(7), 8, 18, 3)
     replay = np.random.default_rng(7)
-    assert_close(params["w1"], replay.standard_normal((8, 18)) / 2.0, name="w1, of scale 1/2 for 8 inputs")
-    assert_close(params["w2"], replay.standard_normal((18, 3)) / 3.0, name="w2, of scale 1/3 for 18 hidden units")
+    assert_close(params["w1"], replay.standard_normal((8, 18)) / 2.0, name="w1 (8 inputs, so a factor of 1/2)")
+    assert_close(params["w2"], replay.standard_normal((18, 3)) / 3.0, name="w2 (18 hidden units, so a factor of 1/3)")
 
 
 @pytest.mark.stage("shape")
@@ -117,7 +118,7 @@ def test_train_step_moves_every_parameter_against_its_gradient(learner, probe):
     grads = learner.backward(params, learner.forward(params, x)[1], targets)
     new, _ = learner.train_step(params, x, targets, lr)
     for name in NAMES:
-        assert_close(params[name] - new[name], lr * grads[name], name=f"how far {name} moved")
+        assert_close(params[name] - new[name], lr * grads[name], name=f"the step of {name}")
 
 
 @pytest.mark.stage("whole")

@@ -226,8 +226,9 @@ def softmax_and_its_logarithm():
 
 
 # %% [markdown]
-# Probabilities below about $10^{-323}$ are rounded to 0, and the logarithm of 0 is $-\infty$: the loss of a confident
-# mistake would be infinite and its gradient nan. Staying with logarithms throughout costs nothing and never fails.
+# The smallest positive number in float64 is about $5 \cdot 10^{-324}$. Less than that becomes 0, and the logarithm of 0
+# is $-\infty$: one confident mistake would make the loss infinite and its gradient nan. Whoever stays with logarithms
+# throughout never meets it.
 #
 # ## 3. Losses
 #
@@ -378,18 +379,18 @@ def draw_boundary(axes, params, x, label):
 @figure
 def a_network_learns_what_no_line_can():
     canvas, panels = plt.subplots(1, 3, figsize=(13.5, 4))
+    panels[0].axhline(np.log(2.0), color=BLACK, linestyle=":", linewidth=1.2, label="ln 2: knowing nothing")
     problems = (("moons", two_moons, GREEN, "-"), ("XOR", xor_clouds, PURPLE, "--"))
-    for axes, (name, make, colour, line) in zip(panels, problems, strict=False):
+    for axes, (name, make, colour, line) in zip(panels[1:], problems, strict=True):
         x, label = make(np.random.default_rng(0), 200)
         start = mlp.init_params(np.random.default_rng(1), d=2, m=16, c=2)
         params, curve = train(start, x, label, lr=0.5, steps=1500)
         shade, score = draw_boundary(axes, params, x, label)
         axes.set_title(f"{name}: {score}")
-        panels[2].semilogy(curve, line, color=colour, label=name)
-    canvas.colorbar(shade, ax=panels[1], label="probability of class 1", ticks=(0, 0.5, 1))
-    panels[2].axhline(np.log(2.0), color=BLACK, linestyle=":", linewidth=1.2, label="ln 2: knowing nothing")
-    panels[2].set(title="loss", xlabel="step", ylabel="mean cross-entropy")
-    panels[2].legend()
+        panels[0].semilogy(curve, line, color=colour, label=name)
+    canvas.colorbar(shade, ax=panels[2], label="probability of class 1", ticks=(0, 0.5, 1))
+    panels[0].set(title="loss", xlabel="step", ylabel="mean cross-entropy")
+    panels[0].legend()
 
 
 # %% [markdown]
@@ -418,8 +419,8 @@ def every_unit_is_one_fold():
 # %% [markdown]
 # Three units can be enough, but whether they are found depends on where the weights start. Try other seeds of
 # `init_params` (here 1): a network of four units does well from some and stays near the straight line from others, one
-# of sixteen hardly cares. With seed 0 and a single unit, that unit is off for every row: no gradient passes it, and it
-# stays off for good. It is a *dead* ReLU, and the loss stays at $\ln 2$.
+# of sixteen hardly cares. With seed 0 and a single unit, the first hundred steps turn that unit off for every row. No
+# gradient passes it any more, so it stays off for good: it is a *dead* ReLU, and the loss stays at $\ln 2$.
 #
 # ## 6. Gradient checking
 #
@@ -513,9 +514,9 @@ def training_with_a_wrong_gradient():
 # %% [markdown]
 # Without the 1/N the loss jumps up at once: hard to miss, though it looks like a learning rate that is too large. The
 # wrong sign falls with the right gradient for some 150 steps and only then begins to wander. The two others are worse,
-# because they look like *learning*: they fall quickly, settle near 0.26, which is hardly better than a straight line,
-# and nothing in their curves says that the same network could do seven times better. One would go on to add units, or
-# to tune the learning rate.
+# because they look like *learning*: they fall quickly and settle near 0.26, a little below the 0.298 of the single unit
+# above, and nothing in their curves says that the same network could do seven times better. One would go on to add
+# units, or to tune the learning rate.
 #
 # Now ask your `gradient_check` instead. For each version and each parameter it compares what `backward` returns with
 # the slope of the loss, measured.
@@ -601,11 +602,12 @@ def ten_passes_over_the_rows():
 
 
 # %% [markdown]
-# The full batch follows the valley in small, exact steps. Single rows come nearer in one pass than the full batch in
-# ten, although the full batch's rate of 0.2 is not far below the largest that converges (next figure): a step on one
-# row is a poor step, but 200 of them cost no more than one good one. Then they stop improving. With a constant rate the
-# path trembles around the best point, at a distance that the rate sets. Mini-batches lie between, many steps in a pass
-# with much of the noise averaged away, and end nearest. That is why nearly everything is trained with them.
+# The full batch swings from side to side of the valley, then creeps along its floor. Single rows come nearer in one
+# pass than the full batch in ten, although the full batch's rate of 0.2 is not far below the largest that converges
+# (next figure): a step on one row is a poor step, but 200 of them cost no more than one good one. Then they stop
+# improving. With a constant rate the path trembles around the best point, at a distance that the rate sets.
+# Mini-batches lie between, with many steps in a pass and much of the noise averaged away, and end nearest. That is why
+# nearly everything is trained with them.
 #
 # ### The learning rate
 #

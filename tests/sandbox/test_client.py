@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 
 from autograder.sandbox.client import Zygote
-from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, SandboxError, WireError, WorkerDied, WorkerTimeout
+from autograder.sandbox.errors import (
+    InputChanged,
+    LearnerError,
+    MissingName,
+    SandboxError,
+    WireError,
+    WorkerDied,
+    WorkerTimeout,
+)
 from autograder.sandbox.jail import Limits
 from autograder.sandbox.proxy import RemoteObject
 
-SOURCE = b'''
+SOURCE = b"""
 import os, sys, time
 import numpy as np
 from course.helpers import double
@@ -86,7 +94,7 @@ def garble():
 def forge():
     sys.modules["autograder.sandbox.worker"].Server.op_call = lambda *a: [1.0, {}]
     return 0
-'''
+"""
 SOURCES = {"course.task": SOURCE, "course.helpers": b"def double(x):\n    return 2 * x\n"}
 
 
@@ -105,7 +113,7 @@ def worker(zygote):
 
 @pytest.fixture
 def learner(worker):
-    return worker.load(SOURCES, "course.task", allowed=["numpy"])
+    return worker.load(SOURCES, "course.task")
 
 
 def test_a_function_runs_in_the_jail_and_its_array_comes_back(learner):
@@ -215,7 +223,7 @@ def test_sys_exit_is_an_error_of_the_learner_and_the_worker_lives(learner):
 @pytest.mark.parametrize("call", ["hang", "sleep"])
 def test_a_worker_that_hangs_is_stopped_at_its_limit(zygote, call):
     with zygote.worker(Limits(), wall_seconds=0.5) as worker:
-        learner = worker.load(SOURCES, "course.task", allowed=["numpy"])
+        learner = worker.load(SOURCES, "course.task")
         with pytest.raises(WorkerTimeout):
             getattr(learner, call)()
         with pytest.raises(WorkerDied):
@@ -225,7 +233,7 @@ def test_a_worker_that_hangs_is_stopped_at_its_limit(zygote, call):
 
 def test_too_much_memory_is_a_memory_error_in_the_jail(zygote):
     with zygote.worker(Limits(memory_bytes=64 << 20), wall_seconds=20.0) as worker:
-        learner = worker.load(SOURCES, "course.task", allowed=["numpy"])
+        learner = worker.load(SOURCES, "course.task")
         with pytest.raises((MemoryError, WorkerDied)):
             learner.eat()
     zygote.sweep()
@@ -243,7 +251,7 @@ def test_garbage_on_the_wire_is_a_wire_error(learner):
 
 def test_output_is_kept_within_its_limit_and_does_not_fail_the_call(zygote):
     with zygote.worker(Limits(output_bytes=1000)) as worker:
-        learner = worker.load(SOURCES, "course.task", allowed=["numpy"])
+        learner = worker.load(SOURCES, "course.task")
         assert learner.talk(10_000) == 10_000
         assert worker.output().startswith("line 0\nline 1\n")
         assert len(worker.output()) == 1000
@@ -251,7 +259,7 @@ def test_output_is_kept_within_its_limit_and_does_not_fail_the_call(zygote):
 
 def test_imports_are_limited_to_what_is_allowed(learner):
     assert learner.stdlib() == "1"
-    with pytest.raises(ImportError, match="pytest may not be imported"):
+    with pytest.raises(ModuleNotFoundError, match="No module named 'pytest'"):
         learner.forbidden()
 
 
@@ -262,7 +270,9 @@ def test_a_file_that_does_not_load_says_where(worker):
 
 
 @pytest.mark.parametrize(
-    "source", [b"\xef\xbb\xbfvalue = 1\r\n", b"# -*- coding: latin-1 -*-\nvalue = 1 # \xe9\n"], ids=["bom+crlf", "latin-1"]
+    "source",
+    [b"\xef\xbb\xbfvalue = 1\r\n", b"# -*- coding: latin-1 -*-\nvalue = 1 # \xe9\n"],
+    ids=["bom+crlf", "latin-1"],
 )
 def test_byte_order_marks_line_ends_and_encodings_are_read(worker, source):
     assert worker.load({"m.x": source}, "m.x").value == 1
@@ -283,7 +293,7 @@ def test_workers_leave_nothing_behind(zygote):
     descriptors = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         with zygote.worker(Limits()) as worker:
-            worker.load(SOURCES, "course.task", allowed=["numpy"]).talk(1)
+            worker.load(SOURCES, "course.task").talk(1)
         assert len(zygote.sweep()) == 1
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert not [line for line in open(f"/proc/{zygote.pid}/task/{zygote.pid}/children") if line.strip()]
@@ -292,7 +302,7 @@ def test_workers_leave_nothing_behind(zygote):
 def test_workers_die_with_their_fork_server():
     zygote = Zygote(["numpy"])
     worker = zygote.worker(Limits(), wall_seconds=5.0)
-    learner = worker.load(SOURCES, "course.task", allowed=["numpy"])
+    learner = worker.load(SOURCES, "course.task")
     timer = threading.Timer(0.2, zygote.process.kill)
     timer.start()
     with pytest.raises(WorkerDied):

@@ -40,7 +40,9 @@ def test_plain_data_comes_back_as_it_was(value):
     assert type(result) is type(value)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
+)
 @pytest.mark.parametrize("shape", [(), (3,), (2, 0, 5), (2, 3, 4)])
 def test_arrays_come_back_with_dtype_shape_and_values(dtype, shape):
     array = np.random.default_rng(0).normal(size=shape).astype(dtype)

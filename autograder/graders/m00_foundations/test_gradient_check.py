@@ -23,6 +23,7 @@ def test_numerical_gradient_has_the_shape_of_x(learner, probe):
 
 def test_numerical_gradient_of_a_linear_function_is_its_coefficients(learner, probe):
     a, x = probe.normal(3, 2), probe.normal(3, 2)
+    x[0] = 0.0
     assert_close(learner.numerical_gradient(lambda x: float((a * x).sum()), x, h=0.25), a)
 
 
@@ -42,7 +43,7 @@ def test_numerical_gradient_uses_the_step_it_is_given(learner, probe):
 
 
 def test_numerical_gradient_moves_one_entry_at_a_time_by_h(learner, probe):
-    x, seen = probe.normal(2, 3), []
+    x, seen = probe.normal(2, 3) * np.array([0.01, 1.0, 100.0]), []
 
     def recording(point):
         seen.append(np.array(point))
@@ -182,8 +183,9 @@ def test_check_gradients_answers_with_a_python_bool(learner, probe):
 
 def test_check_gradients_says_true_for_a_right_gradient(learner, probe):
     x = probe.signs(3, 2) * probe.uniform("3 2", 0.5, 2.0)
-    assert learner.check_gradients(cubes, cubes_gradient, x) is True
-    assert learner.check_gradients(lambda x: float(np.sin(x).sum()), np.cos, probe.uniform("3 2", -1.0, 1.0)) is True
+    assert learner.check_gradients(cubes, cubes_gradient, x) is True, "3x² is the gradient of the sum of cubes"
+    x = probe.uniform("3 2", -1.0, 1.0)
+    assert learner.check_gradients(lambda x: float(np.sin(x).sum()), np.cos, x) is True, "cos is the gradient of sin"
 
 
 def test_check_gradients_says_false_for_a_gradient_that_is_wrong_everywhere(learner, probe):
@@ -213,15 +215,27 @@ def test_check_gradients_says_false_for_the_right_entries_in_the_wrong_places(le
 
 def test_check_gradients_accepts_errors_up_to_the_tolerance(learner, probe):
     x = probe.signs(4) * probe.uniform(4, 0.5, 2.0)
-    off = 1.002  # a relative error of 0.001
-    assert learner.check_gradients(cubes, lambda x: off * cubes_gradient(x), x, tolerance=0.01) is True
-    assert learner.check_gradients(cubes, lambda x: off * cubes_gradient(x), x, tolerance=0.0001) is False
+    # The relative error is |off - 1| / (off + 1), half of what it is over the right gradient alone.
+    for off, answer in ((1.015, True), (0.985, True), (1.025, False), (0.975, False)):
+        got = learner.check_gradients(cubes, lambda x, off=off: off * cubes_gradient(x), x, tolerance=0.01)
+        assert got is answer, f"a gradient {off} times the right one, at a tolerance of 0.01"
+    got = learner.check_gradients(cubes, lambda x: 1.015 * cubes_gradient(x), x, tolerance=0.001)
+    assert got is False, "a gradient 1.015 times the right one, at a tolerance of 0.001"
+
+
+def test_check_gradients_measures_entries_near_zero_against_eps(learner, probe):
+    a, x = np.array([0.0, 1.0, 2.0]), probe.normal(3)
+    for off, answer in ((5e-6, True), (2e-5, False)):  # over eps = 1e-3 that is 0.005 and 0.02
+        got = learner.check_gradients(lambda x: float(a @ x), lambda x, g=a + [off, 0.0, 0.0]: g, x, tolerance=0.01)
+        assert got is answer, f"{off} in place of 0, at a tolerance of 0.01"
 
 
 def test_check_gradients_uses_the_step_it_is_given(learner, probe):
     x, h = probe.signs(4) * probe.uniform(4, 0.5, 2.0), 0.25
-    assert learner.check_gradients(cubes, lambda x: 3.0 * x**2 + h**2, x, h=h) is True
-    assert learner.check_gradients(cubes, cubes_gradient, x, h=h) is False
+    slopes = 3.0 * x**2 + h**2  # what central differences of step h give
+    assert learner.check_gradients(cubes, lambda x: slopes, x, h=h) is True, "3x² + h², with a step of h"
+    assert learner.check_gradients(cubes, cubes_gradient, x, h=h) is False, "3x², with a step of 0.25"
+    assert learner.check_gradients(cubes, lambda x: slopes, x) is False, "3x² + 0.25², with the default step"
 
 
 @pytest.mark.stage("whole")
@@ -234,8 +248,8 @@ def test_check_gradients_judges_the_gradient_of_the_mean_cross_entropy(learner, 
     def gradient(z, rows=3):
         return (np.exp(z) / np.exp(z).sum(axis=1, keepdims=True) - np.eye(4)[targets]) / rows
 
-    assert learner.check_gradients(loss, gradient, logits) is True
-    assert learner.check_gradients(loss, lambda z: gradient(z, rows=1), logits) is False
+    assert learner.check_gradients(loss, gradient, logits) is True, "the gradient of the mean"
+    assert learner.check_gradients(loss, lambda z: gradient(z, rows=1), logits) is False, "the gradient of the sum"
 
 
 @pytest.mark.stage("robust")
@@ -244,6 +258,13 @@ def test_check_gradients_accepts_right_gradients_that_are_zero_or_tiny(learner, 
     assert learner.check_gradients(lambda x: float(a @ x), lambda x: a, x) is True
 
 
+@pytest.mark.stage("robust")
+def test_check_gradients_accepts_an_error_of_exactly_the_tolerance(learner):
+    a, x = np.array([2.0, -4.0]), np.array([1.0, 8.0])  # all exact in binary, so the error is zero
+    assert learner.check_gradients(lambda x: float(a @ x), lambda x: a, x, tolerance=0.0, h=0.25) is True
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.stage("robust")
 def test_check_gradients_says_false_for_nan_and_inf(learner, probe):
     x = probe.signs(4) * probe.uniform(4, 0.5, 2.0)

@@ -38,7 +38,8 @@ def test_init_params_returns_two_weight_matrices_and_two_biases(learner, probe):
 def test_init_params_starts_with_biases_of_zero(learner, probe):
     m, c = probe.size("M"), probe.size("C")
     params = learner.init_params(probe.generator(), probe.size("D"), m, c)
-    assert_close([params["b1"], params["b2"]], [np.zeros(m), np.zeros(c)])
+    assert_close(params["b1"], np.zeros(m), name="b1")
+    assert_close(params["b2"], np.zeros(c), name="b2")
 
 
 def test_init_params_draws_w1_first_and_then_w2(learner, probe):
@@ -251,7 +252,7 @@ def test_train_step_moves_every_parameter_against_its_gradient(learner, referenc
     grads = reference.backward(params, reference.forward(params, x)[1], targets)
     new, _ = learner.train_step(params, x, targets, lr)
     for name in NAMES:
-        assert_close(params[name] - new[name], lr * grads[name], name=f"how far {name} moved")
+        assert_close(params[name] - new[name], lr * grads[name], name=f"the step of {name}")
 
 
 def test_train_step_moves_twice_as_far_at_twice_the_learning_rate(learner, probe):
@@ -260,7 +261,7 @@ def test_train_step_moves_twice_as_far_at_twice_the_learning_rate(learner, probe
     long, _ = learner.train_step(params, x, targets, 0.5)
     for name in NAMES:
         moved = 2.0 * (short[name] - params[name])
-        assert_close(long[name] - params[name], moved, name=f"how far {name} moved")
+        assert_close(long[name] - params[name], moved, name=f"the step of {name}")
 
 
 @pytest.mark.stage("whole")

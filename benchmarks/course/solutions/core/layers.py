@@ -33,7 +33,10 @@ def conv2d(x, w, padding=0):
     x = torch.nn.functional.pad(x, [padding] * 4)
     height, width = x.shape[2] - w.shape[2] + 1, x.shape[3] - w.shape[3] + 1
     rows = [
-        torch.stack([torch.einsum("bcyx,fcyx->bf", x[:, :, i : i + w.shape[2], j : j + w.shape[3]], w) for j in range(width)], -1)
+        torch.stack(
+            [torch.einsum("bcyx,fcyx->bf", x[:, :, i : i + w.shape[2], j : j + w.shape[3]], w) for j in range(width)],
+            -1,
+        )
         for i in range(height)
     ]
     return torch.stack(rows, -2)
