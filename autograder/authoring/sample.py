@@ -16,6 +16,7 @@ from autograder.authoring.mistakes import apply_mistake, load_mistakes
 from autograder.catalog import Course, CourseError, Module
 
 MODULE = "m00_foundations"
+EXERCISES = ("perceptron", "activations", "losses", "layers", "mlp", "gradient_check", "gradient_descent")
 Edit = Callable[["Sources", str], bytes]  # (the module's sources, exercise) -> what this learner hands in for it
 
 
@@ -112,10 +113,10 @@ LEARNERS = (
     Learner("donald", edits={"activations": mistaken(("relu", "writes into its input"), ("tanh", "loses the sign"))}),
     Learner("edsger", "zip", edits={"activations": mistaken(("softmax", "ignores axis"), ("log_softmax", "ignores axis"))}),
     Learner("frances", edits={"activations": mistaken(("sigmoid_grad", "takes x for the output"))}),
-    Learner("grace", edits={name: unfinished for name in ("mlp", "gradient_check", "gradient_descent")}),
+    Learner("grace", edits=dict.fromkeys(EXERCISES[4:], unfinished)),
     Learner("hedy", "files", only=("activations",)),
     Learner("ivan", "files", only=("activations", "losses", "perceptron")),
-    Learner("jean", edits={name: unfinished for name in ("perceptron", "activations", "losses", "layers", "mlp", "gradient_check", "gradient_descent")}),
+    Learner("jean", edits=dict.fromkeys(EXERCISES, unfinished)),
     Learner("john", edits={"losses": replaced("def hinge(", "def hinge((")}),
     Learner("karen", edits={"activations": replaced("shifted = x - x.max", "while True: pass\n    shifted = x - x.max")}),
     Learner("ken", edits={"activations": replaced("return np.maximum(x, 0.0)", "__import__('os')._exit(0)")}),
@@ -126,7 +127,7 @@ LEARNERS = (
     Learner("niklaus", edits={"activations": appended("\nimport torch\n")}),
     Learner("ole", edits={"activations": appended("\nprint('hello ' * 100_000)\n")}),
     Learner("peter", extra={"torch.py": b"raise SystemExit", "conftest.py": b"import os; os._exit(0)", "notes.txt": b"done!"}),
-    Learner("radia", edits={name: encoded("utf-8-sig", "\r\n") for name in ("perceptron", "activations", "losses")}),
+    Learner("radia", edits=dict.fromkeys(EXERCISES[:3], encoded("utf-8-sig", "\r\n"))),
     Learner("rosa", edits={"gradient_descent": appended("\nraise RuntimeError('left from debugging')\n")}),
     Learner("sophie", edits={"activations": appended(SPY)}),
     Learner("tim", edits={"activations": lambda sources, exercise: b"\x7fELF\x02\x01\x01" + bytes(range(256)) * 40}),

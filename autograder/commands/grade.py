@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autograder.policy import Policy
 
 SYSTEM_FAULT, STOPPED = 1, 130
+PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
 
 
 def grade(
@@ -121,15 +122,18 @@ def show(graded: Graded, out: Path) -> None:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, PIPED_WIDTH)
     console.print(as_table(graded))
+    faults: dict[tuple[str, str], list[str]] = {}
     for name, tasks in graded.untested.items():
         print(f"warning: {name}: no check looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
-    for name, fault in graded.faults.items():
-        print(f"error: {name} could not be graded: {fault}", file=sys.stderr)
     for result in graded.system_faults:
-        if result.exercise_id not in graded.faults:
-            checks = ", ".join(check.check for check in result.checks if check.status == "system")
-            print(f"error: {result.learner}: {result.exercise_id}: {result.note or checks}", file=sys.stderr)
+        checks = ", ".join(check.check for check in result.checks if check.status == "system")
+        faults.setdefault((result.exercise_id, result.note or checks), []).append(result.learner)
+    for (name, fault), learners in faults.items():
+        whose = learners[0] if len(learners) == 1 else f"{len(learners)} learners"
+        print(f"error: {name} of {whose} could not be graded: {fault}", file=sys.stderr)
     if graded.resumed:
         print(f"{graded.resumed} of {len(graded.results)} results were there already")
     first = next(iter(graded.submissions)).learner
@@ -145,7 +149,7 @@ def as_table(graded: Graded) -> Table:
     from rich.text import Text
 
     possible = max((graded.total(submission.learner)[1] for submission in graded.submissions), default=0.0)
-    table = Table(box=None, pad_edge=False, header_style="dim", title=graded.policy.title, title_justify="left")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", title=graded.policy.title, title_justify="left")
     table.add_column("learner", no_wrap=True, max_width=24)
     for exercise in graded.exercises:
         table.add_column(exercise.name.replace("_", "\n"), justify="right", no_wrap=True)

@@ -139,5 +139,5 @@ def _write(path: Path, text: str) -> None:
 def _template() -> jinja2.Template:
     templates = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = _number
+    environment.filters["number"] = lambda value: _number(round(value, 2))
     return environment.get_template("feedback.html.j2")

@@ -62,7 +62,7 @@ class GradingLoop:
             if check := item.stash.get(CHECK, None):
                 by_exercise.setdefault(check.exercise.id, []).append(item)
         self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
-        hello = Hello(faults=self.try_on_references(), untested=self.tasks_without_checks())
+        hello = Hello(faults=self.try_on_references())
         with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
             hello.layers = self_test(zygote)
             gc.collect()
@@ -91,14 +91,6 @@ class GradingLoop:
                     words = wrong[0].detail or wrong[0].card or wrong[0].message
                     faults[name] = f"{exercise.grader} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
-
-    def tasks_without_checks(self) -> dict[str, list[str]]:
-        untested = {}
-        for name, judge in self.judges.items():
-            tested = {check.task for check in judge.checks}
-            if missing := [task for task in self.exercises[name].tasks if task not in tested]:
-                untested[name] = missing
-        return untested
 
     def grade(self, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
         exercise, start = self.exercises[job.exercise], time.monotonic()

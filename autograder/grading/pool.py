@@ -70,12 +70,10 @@ class Hello:
 
     Attributes:
         faults: by exercise id, why its grader cannot be used (it does not accept its own reference, say).
-        untested: by exercise id, the tasks that no check looks at.
     """
 
     layers: list[str] = field(default_factory=list)
     faults: dict[str, str] = field(default_factory=dict)
-    untested: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Node:
@@ -158,13 +156,8 @@ class Pool:
         self.own = threading.local()
         self.lock = threading.Lock()
         self.closing = False
-        self.first = self.start_node()  # in this thread, so that a faulty course is told before any work
-        self.spare = [self.first]
+        self.spare = [self.start_node()]  # in this thread, so that a faulty installation is told before any work
         self.threads = ThreadPoolExecutor(max_workers=nodes)
-
-    @property
-    def hello(self) -> Hello:
-        return self.first.hello
 
     def submit(self, job: Job) -> Future[ExerciseResult]:
         return self.threads.submit(self.grade, job)

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from autograder import __version__
@@ -28,17 +29,22 @@ class Graded:
 
     Attributes:
         results: by learner and exercise id.
-        faults: by exercise id, why its grader could not be used: the course's fault, nobody was judged.
-        untested: by exercise id, tasks without any check; they are worth nothing.
+        resumed: how many of them an earlier run had found.
     """
 
     policy: Policy
     exercises: Sequence[Exercise]
     submissions: Sequence[Submission]
-    results: dict[tuple[str, str], ExerciseResult] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
-    untested: dict[str, list[str]] = field(default_factory=dict)
-    resumed: int = 0
+    results: dict[tuple[str, str], ExerciseResult]
+    resumed: int
+
+    @cached_property
+    def untested(self) -> dict[str, list[str]]:
+        """By exercise id, the tasks that no check looks at: they are worth nothing."""
+        checked = {result.exercise_id: result.checks for result in self.results.values() if result.checks}
+        tested = {name: {check.task for check in checks} for name, checks in checked.items()}
+        missing = {e.id: [task for task in e.tasks if task not in tested.get(e.id, e.tasks)] for e in self.exercises}
+        return {name: tasks for name, tasks in missing.items() if tasks}
 
     def points(self, exercise: Exercise) -> dict[str, float]:
         untested = self.untested.get(exercise.id, ())
@@ -83,14 +89,14 @@ def grade_class(
     Raises:
         JournalError: `out` cannot be used. NodeError: no grading node could be started.
     """
-    graded = Graded(policy, exercises, submissions)
+    resumed = 0
     with Journal(out, _identity(policy, exercises, seed)) as journal:
         jobs: list[Job] = []
         for submission in submissions:
             for exercise in exercises:
                 job = _job(policy, submission, exercise)
                 if journal.done(job.learner, job.exercise, job.sha256):
-                    graded.resumed += 1
+                    resumed += 1
                 elif exercise.id in submission.files:
                     jobs.append(job)
                 else:
@@ -100,18 +106,18 @@ def grade_class(
         for libraries, group in _by_libraries(policy, exercises).items():
             names = [exercise.id for exercise in group]
             waiting = [job for job in jobs if job.exercise in names]
+            if not waiting:
+                continue
             settings = NodeSettings(str(policy.course.root), names, libraries, seed, unsafe)
-            with Pool(settings, min(nodes, max(1, len(waiting)))) as pool:
-                graded.faults |= pool.hello.faults
-                graded.untested |= pool.hello.untested
+            with Pool(settings, min(nodes, len(waiting))) as pool:
                 futures: list[Future[ExerciseResult]] = [pool.submit(job) for job in waiting]
                 for future in as_completed(futures):
                     journal.append(future.result())
                     jobs.pop()
                     progress(total - len(jobs), total)
         wanted = {(s.learner, e.id) for s in submissions for e in exercises}
-        graded.results = {key: result for key, result in journal.results.items() if key in wanted}
-    return graded
+        results = {key: result for key, result in journal.results.items() if key in wanted}
+    return Graded(policy, exercises, submissions, results, resumed)
 
 
 def _job(policy: Policy, submission: Submission, exercise: Exercise) -> Job:

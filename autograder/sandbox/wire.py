@@ -21,12 +21,10 @@ ALIGN = 64
 # Keys of a large dict must be strings: their hashes are salted, while those of ints can be made to collide (quadratic time).
 MANY_KEYS = 1000
 
-DTYPES = {
-    name: np.dtype(name)
-    for name in (
-        ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"]
-    )
-}
+NAMES = """
+    bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128
+"""
+DTYPES = {name: np.dtype(name) for name in NAMES.split()}
 TORCH_CARRIED_AS = {"bfloat16": "int16"}  # dtypes that NumPy lacks travel as integers of the same width
 BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
 

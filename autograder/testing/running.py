@@ -112,7 +112,7 @@ def _check(request: pytest.FixtureRequest, fixture: str) -> Check:
     check = request.node.stash.get(CHECK, None)
     if check is None:
         pytest.fail(
-            f"`{fixture}` is only for checks: test_<exercise>.py in a module's folder of a course", pytrace=False
+            f"`{fixture}` is for checks: test_<exercise>.py in a module's folder of a course", pytrace=False
         )
     return check
 

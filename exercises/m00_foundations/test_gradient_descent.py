@@ -37,10 +37,11 @@ def test_iterate_minibatches_takes_its_order_from_one_permutation(learner, probe
 
 
 @pytest.mark.stage("robust")
-def test_iterate_minibatches_refuses_a_size_of_zero(learner, probe):
+def test_iterate_minibatches_refuses_a_size_below_one(learner, probe):
     x, y = rows_and_targets(probe)
-    with pytest.raises(ValueError):
-        list(learner.iterate_minibatches(x, y, 0))
+    for batch_size in (0, -2):
+        with pytest.raises(ValueError):
+            list(learner.iterate_minibatches(x, y, batch_size))
 
 
 @pytest.mark.stage("shape")

@@ -16,7 +16,8 @@ def test_predict_gives_one_float64_label_a_row(learner, probe):
 
 def test_predict_of_known_rows(learner):
     x = np.array([[2.0, 1.0], [1.0, 1.0], [0.0, 1.0], [-4.0, 2.0]])
-    assert_close(learner.predict(x, np.array([1.0, -1.0]), 0.5), np.array([1.0, 1.0, -1.0, -1.0]))
+    assert_close(learner.predict(x, np.array([1.0, -1.0]), -0.5), np.array([1.0, -1.0, -1.0, -1.0]))
+    assert_close(learner.predict(x, np.array([1.0, -1.0]), 1.5), np.array([1.0, 1.0, 1.0, -1.0]))
 
 
 def test_predict_calls_a_score_of_zero_plus_one(learner):

@@ -193,8 +193,11 @@ def test_a_file_that_is_not_there_is_not_loaded():
 
 def test_tensors_lose_their_graph_as_they_would_on_the_wire():
     torch = pytest.importorskip("torch")
-    source = b"import torch\nw = torch.nn.Parameter(torch.ones(3))\ndef f(x):\n    return x * w\ndef g(x):\n    return x * x\n"
-    learner = module(source)
+    learner = module(
+        b"import torch\nw = torch.nn.Parameter(torch.ones(3))\n"
+        b"def f(x):\n    return x * w\n"
+        b"def g(x):\n    return x * x\n"
+    )
     x = torch.ones(3, requires_grad=True)
     assert not learner.f(x).requires_grad
     assert learner.w.requires_grad

@@ -121,10 +121,10 @@ def test_batch_gd_ends_with_the_loss_of_what_it_returns(learner, probe):
     assert_close(losses[-1], mean_squared_error(x, y, w, b))
 
 
-def test_batch_gd_solves_orthogonal_rows_in_one_step(learner, probe):
+def test_batch_gd_solves_orthogonal_rows_in_one_step_and_stays_there(learner, probe):
     y = probe.normal(4)
-    w, b, losses = learner.batch_gd(ORTHOGONAL, y, 0.5, 1)
-    assert_close((w, b, losses), (ORTHOGONAL.T @ y / 4.0, float(y.mean()), [float(np.mean(y**2)), 0.0]))
+    w, b, losses = learner.batch_gd(ORTHOGONAL, y, 0.5, 3)
+    assert_close((w, b, losses), (ORTHOGONAL.T @ y / 4.0, float(y.mean()), [float(np.mean(y**2)), 0.0, 0.0, 0.0]))
 
 
 @pytest.mark.stage("whole")

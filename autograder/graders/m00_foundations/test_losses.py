@@ -12,6 +12,13 @@ def assert_loss_and_gradient_shapes(result, argument):
     assert_shape(gradient, argument.shape, np.float64, name="the gradient")
 
 
+def unequal_shapes(probe):
+    """Pairs of shapes that differ, though NumPy broadcasts most of them without a word."""
+    rows, features = probe.size("N"), probe.size("D")
+    one, two = (rows,), (rows, features)
+    return [(one, (rows, 1)), ((rows, 1), one), (one, (1,)), (two, (features,)), ((features,), two), (two, (rows, 1))]
+
+
 @pytest.mark.stage("shape")
 def test_mse_gives_a_number_and_a_gradient_of_the_same_shape(learner, probe):
     prediction, target = probe.normal("N D"), probe.normal("N D")
@@ -51,9 +58,7 @@ def test_mse_gradient_is_its_slope(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_mse_refuses_shapes_that_differ(learner, probe):
-    rows, features = probe.size("N"), probe.size("D")
-    shapes = [((rows,), (rows, 1)), ((rows, 1), (rows,)), ((rows, features), (features,)), ((rows,), (1,))]
-    for prediction_shape, target_shape in shapes:
+    for prediction_shape, target_shape in unequal_shapes(probe):
         with pytest.raises(ValueError):
             learner.mse(probe.normal(*prediction_shape), probe.normal(*target_shape))
 
@@ -129,9 +134,7 @@ def test_binary_cross_entropy_is_right_for_logits_of_every_scale_together(learne
 
 @pytest.mark.stage("robust")
 def test_binary_cross_entropy_refuses_shapes_that_differ(learner, probe):
-    rows, features = probe.size("N"), probe.size("D")
-    shapes = [((rows,), (rows, 1)), ((rows, 1), (rows,)), ((rows, features), (features,)), ((rows,), (1,))]
-    for logits_shape, targets_shape in shapes:
+    for logits_shape, targets_shape in unequal_shapes(probe):
         with pytest.raises(ValueError):
             learner.binary_cross_entropy_with_logits(probe.normal(*logits_shape), np.ones(targets_shape))
 
