@@ -111,9 +111,7 @@ def _run(request: pytest.FixtureRequest) -> Run:
 def _check(request: pytest.FixtureRequest, fixture: str) -> Check:
     check = request.node.stash.get(CHECK, None)
     if check is None:
-        pytest.fail(
-            f"`{fixture}` is for checks: test_<exercise>.py in a module's folder of a course", pytrace=False
-        )
+        pytest.fail(f"`{fixture}` is for checks: test_<exercise>.py in a module's folder of a course", pytrace=False)
     return check
 
 

@@ -85,7 +85,8 @@ def check_gradients(
 
     Returns:
         A Python bool: True where grad_f(x) has the shape of `x` and its relative error against the numerical gradient
-        is at most `tolerance`; False, not an exception, otherwise: one wrong entry, a nan or another shape is enough.
+        is at most `tolerance`. Otherwise False, and no exception: one wrong entry, a nan, an inf or another shape is
+        enough.
 
     Reference:
         Goodfellow, Bengio & Courville, Deep Learning (2016), section 11.5.

@@ -547,8 +547,8 @@ def the_check_tells_them_apart():
 
 # %% [markdown]
 # Nothing lies in the middle: right gradients agree to eight digits and more, wrong ones do not agree at all. The check
-# also says *where*: with w2 and b2 right and w1 and b1 wrong, the fault lies below the second layer, in the ReLU or in
-# the first layer; with all four wrong, look at the first step of the backward pass.
+# also says *where*: with w2 and b2 right and w1 and b1 wrong, the fault lies between the second layer and the first, or
+# in the first; with all four wrong, look at the first step of the backward pass.
 #
 # Two habits keep the check honest. Use random inputs, few rows and small layers: every entry costs two forward passes.
 # And stay away from the kink of the ReLU: a hidden unit whose `z1` is within a step of zero is measured half on, half
@@ -637,7 +637,7 @@ def below_and_above_the_limit():
 #
 # - Make the moons noisier (0.15 → 0.35) and give the network 64 units. What happens to the boundary, and what would a
 #   second set of 200 points say about it?
-# - Start `train` from parameters that are all zero. What do the hidden units learn, and why can they never differ?
+# - Start `train` with all weights 0.1. Why do the hidden units never come to differ? And with all weights zero?
 # - Invent a fifth fault in `backward` that the loss curve hides, and find it with `check_gradients`.
 # - Train the network with the batches of your `iterate_minibatches` and compare the curves, pass for pass.
 #

@@ -120,11 +120,13 @@ class MiniCourse:
         return self.run(self.public, *arguments)
 
     def run(self, *arguments):
-        return self.pytester.runpytest_inprocess("-p", "no:randomly", *arguments)
+        return self.pytester.runpytest_inprocess("-p", "autograder.testing.plugin", *arguments)
 
 
 @pytest.fixture
 def course(pytester, monkeypatch):
     for name in ("CI", "BUILD_NUMBER", "AUTOGRADER_COURSE", "PYTEST_ADDOPTS"):
         monkeypatch.delenv(name, raising=False)
+    # The other plugins of the environment take longer to import than all the rest of a run.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     return MiniCourse(pytester)
