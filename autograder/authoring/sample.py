@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.authoring.build import stub_text
-from autograder.authoring.mistakes import apply_mistake, load_mistakes
+from autograder.grading.mistakes import apply_mistake, load_mistakes
 from autograder.catalog import Course, CourseError, Module
 
 MODULE = "m00_foundations"

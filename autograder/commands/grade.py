@@ -57,9 +57,9 @@ def grade(
     policy = Policy.load(Course.find(context.obj))
     exercises = chosen(policy, only)
     try:
-        found = find_submissions(submissions, exercises)
+        found = find_submissions(submissions, policy.exercises())
         wanted = exercises if only else handed_in(found, exercises)
-        if not wanted:
+        if not handed_in(found, policy.exercises()):
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
         with Progress() as progress:
             graded = grade_class(

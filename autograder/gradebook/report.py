@@ -89,7 +89,7 @@ def _learner_note(result: ExerciseResult) -> str:
 
 def _check_feedback(check: CheckResult) -> dict[str, Any]:
     feedback = {"sentence": check.sentence, "stage": check.stage, "status": check.status}
-    return feedback | {key: text for key, text in (("message", check.message), ("card", check.card)) if text}
+    return feedback | {key: text for key, text in (("message", check.message), ("says", check.says), ("card", check.card)) if text}
 
 
 def grades_csv(graded: Graded) -> str:

@@ -78,13 +78,22 @@ class JailedProvider:
         """
         if check.visible and self.met_hidden_check:
             self.stop()
-        if self.failure is None and (self.worker is None or self.worker.cause_of_death):
+        if self.failure is None and self.is_dead:
             self.start()
         if self.failure is not None:
             raise self.failure
         self.met_hidden_check = self.met_hidden_check or not check.visible
-        self.module._in_place, self.module._last_call = check.in_place, None
+        self.module._begin_check(check.in_place)
         return self.module
+
+    @property
+    def trace(self) -> list:
+        """What the last check called and read."""
+        return self.module._trace if self.module is not None else []
+
+    @property
+    def is_dead(self) -> bool:
+        return self.worker is None or self.worker.cause_of_death is not None
 
     def reference(self, check: Check) -> LocalModule:
         return self.references.reference(check)

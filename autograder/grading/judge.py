@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 import pytest
 from _pytest.runner import runtestprotocol
 
+from autograder.grading.diagnose import Diagnosis
 from autograder.grading.results import CheckResult, Status
 from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError, WorkerDied, WorkerTimeout
 from autograder.testing.failures import NotLoaded
 from autograder.testing.provider import Provider
-from autograder.testing.running import CHECK, begin
+from autograder.testing.running import CHECK, RUN, begin
 from autograder.testing.tasks import Check
 
 HANGS_TOLERATED = 3  # a hang costs its limit once in a task; after so many the rest of the exercise is not tried
@@ -25,6 +26,7 @@ class Judge:
 
     items: Sequence[pytest.Item]
     seed: int
+    diagnosis: Diagnosis | None = None
     checks: list[Check] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,9 +59,26 @@ class Judge:
             yield index, None
             following = self.items[waiting[place + 1]] if place + 1 < len(waiting) else None
             result = self.judge(self.items[index], check, following)
+            if self.diagnosis and result.status in (Status.WRONG, Status.ERROR):
+                result = self.diagnose(provider, index, following, result)
             if result.status is Status.TIMEOUT:
                 hung.append(check.task)
             yield index, result
+
+    def diagnose(
+        self, provider: Provider, index: int, following: pytest.Item | None, result: CheckResult
+    ) -> CheckResult:
+        """The result with the known mistake named; where several give the same answers, on a second probe as well."""
+        item, check = self.items[index], self.checks[index]
+        mistakes = self.diagnosis.name(check, provider.trace)
+        if len(mistakes) > 1 and not provider.is_dead:
+            run = item.config.stash[RUN]
+            run.seed += 1
+            self.judge(item, check, following)
+            run.seed -= 1
+            mistakes = self.diagnosis.name(check, provider.trace, among=mistakes) or mistakes
+        says = " Or: ".join(dict.fromkeys(mistake.says.strip() for mistake in mistakes))
+        return result.model_copy(update={"says": says, "mistakes": [mistake.name for mistake in mistakes]})
 
     @staticmethod
     def judge(item: pytest.Item, check: Check, following: pytest.Item | None) -> CheckResult:
@@ -81,7 +100,16 @@ class Judge:
             card=verdict.card if open_to_learner else "",
             detail="" if open_to_learner else verdict.card or verdict.message,
             seconds=round(sum(report.duration for report in reports), 5),
+            margin=margin(error),
         )
+
+
+def margin(error: BaseException | None) -> float | None:
+    """How many times the tolerance the worst value is off."""
+    mismatch = getattr(error, "mismatch", None)
+    if mismatch is None or not mismatch.absolute or not mismatch.tolerance:
+        return None
+    return float(min(mismatch.absolute / mismatch.tolerance, 1e30))
 
 
 class RememberErrors:

@@ -24,7 +24,8 @@ from typing import Any
 
 import pytest
 
-from autograder.catalog import Course
+from autograder.catalog import Course, Exercise
+from autograder.grading.diagnose import Diagnosis
 from autograder.grading.jailed import JailedProvider
 from autograder.grading.judge import Judge, RememberErrors, unjudged
 from autograder.grading.pool import Hello, Job, NodeSettings
@@ -51,6 +52,10 @@ class GradingLoop:
         self.judges: dict[str, Judge] = {}
         self.collection_errors: dict[str, str] = {}
 
+    def suite(self, exercise: Exercise) -> Path:
+        """The file with the checks that this node runs."""
+        return exercise.public_tests if self.settings.public else exercise.grader
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.collection_errors[report.nodeid] = str(report.longrepr)
@@ -63,6 +68,9 @@ class GradingLoop:
                 by_exercise.setdefault(check.exercise.id, []).append(item)
         self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
         hello = Hello(faults=self.try_on_references())
+        for name, judge in self.judges.items():
+            judge.diagnosis = Diagnosis(self.exercises[name])
+            judge.diagnosis.prepare()
         with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
             hello.layers = self_test(zygote)
             gc.collect()
@@ -78,18 +86,20 @@ class GradingLoop:
         """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
         faults = {}
         for name, exercise in self.exercises.items():
-            if errors := [text for node, text in self.collection_errors.items() if node.endswith(exercise.grader.name)]:
-                faults[name] = f"{exercise.grader} cannot be collected:\n{errors[0]}"
-            elif not exercise.grader.is_file():
-                faults[name] = f"there is no grader {exercise.grader}"
+            suite = self.suite(exercise)
+            if errors := [text for node, text in self.collection_errors.items() if node.endswith(suite.name)]:
+                faults[name] = f"{suite} cannot be collected:\n{errors[0]}"
+            elif not suite.is_file():
+                faults[name] = f"there is no {suite}"
             elif name not in self.judges:
-                faults[name] = f"{exercise.grader} has no checks"
+                faults[name] = f"{suite} has no checks"
             else:
                 judge = self.judges[name]
-                results = [result for _, result in judge.run(LocalProvider(), judge.order) if result is not None]
+                solutions = LocalProvider(self.course.solutions_dir)
+                results = [result for _, result in judge.run(solutions, judge.order) if result is not None]
                 if wrong := [result for result in results if result.status is not Status.PASSED]:
                     words = wrong[0].detail or wrong[0].card or wrong[0].message
-                    faults[name] = f"{exercise.grader} rejects its own reference in {wrong[0].check}:\n{words}"
+                    faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
 
     def grade(self, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
@@ -105,6 +115,8 @@ class GradingLoop:
         if fault := hello.faults.get(job.exercise):
             return result.model_copy(update={"outcome": Outcome.SYSTEM, "note": fault})
         judge = self.judges[job.exercise]
+        if job.seed is not None:
+            judge = replace(judge, seed=job.seed)
         found: dict[int, CheckResult] = {}
         closing = self.run_children(zygote, judge, job, judge.order, found)
         for index, check in enumerate(judge.checks):
@@ -265,15 +277,16 @@ def main(descriptor: int) -> int:
         import torch
 
         torch.set_num_threads(1)
-    graders = [str(exercise.grader) for exercise in loop.exercises.values() if exercise.grader.is_file()]
+    suites = [str(suite) for suite in map(loop.suite, loop.exercises.values()) if suite.is_file()]
+    home = loop.course.exercises_dir if settings.public else loop.course.graders_dir
     # Explicit root, configuration and plugins: nothing near a learner's files can take part.
     arguments = [
-        "--rootdir", str(loop.course.graders_dir), "--confcutdir", str(loop.course.graders_dir), "-c", os.devnull,
+        "--rootdir", str(home), "--confcutdir", str(home), "-c", os.devnull,
         "--import-mode=importlib", "--continue-on-collection-errors", "--capture=no", "--probe-seed", str(settings.seed),
         "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
         "-p", "no:unraisableexception", "-p", "no:threadexception",
     ]  # fmt: skip
-    pytest.main([*arguments, *graders], plugins=[loop, RememberErrors()])
+    pytest.main([*arguments, *suites], plugins=[loop, RememberErrors()])
     return 0
 
 

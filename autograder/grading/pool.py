@@ -35,6 +35,7 @@ class Job:
     Attributes:
         files: source text by exercise id: the exercise itself and the learner's exercises that it imports.
         seconds: after this long the node is taken for dead.
+        seed: of the inputs of the checks, if not that of the node.
     """
 
     learner: str
@@ -42,6 +43,7 @@ class Job:
     files: dict[str, bytes]
     sha256: str
     seconds: float
+    seed: int | None = None
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}
@@ -55,13 +57,18 @@ class Job:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What a node grades: exercises of one course that share a set of libraries."""
+    """What a node grades: exercises of one course that share a set of libraries.
+
+    Attributes:
+        public: grade with the public checks instead of the hidden ones.
+    """
 
     course: str
     exercises: Sequence[str]
     libraries: Sequence[str]
     seed: int
     unsafe: bool = False
+    public: bool = False
 
 
 @dataclass

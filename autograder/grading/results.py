@@ -40,7 +40,14 @@ class _Data(BaseModel):
 class CheckResult(_Data):
     """One check.
 
-    `message` and `card` may be shown to the learner. `detail` is for instructors only: it can hold what a hidden check fed in.
+    `message`, `card` and `says` may be shown to the learner. The rest is for instructors only: `detail` can hold what a
+    hidden check fed in.
+
+    Attributes:
+        says: what the known mistakes that give the same answers tell the learner.
+        mistakes: the names of those mistakes.
+        margin: how many times the tolerance the worst value is off, where values were compared.
+        carried: passed once the reference stood in for the tasks it builds on.
     """
 
     task: str
@@ -52,10 +59,13 @@ class CheckResult(_Data):
     card: str = ""
     detail: str = ""
     seconds: float = 0.0
-    carried: bool = False  # passed once the reference stood in for the tasks it builds on
+    says: str = ""
+    mistakes: list[str] = Field(default_factory=list)
+    margin: float | None = None
+    carried: bool = False
 
     def public(self) -> CheckResult:
-        return self.model_copy(update={"detail": ""})
+        return self.model_copy(update={"detail": "", "margin": None})
 
 
 class ExerciseResult(_Data):

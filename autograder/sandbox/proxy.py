@@ -19,28 +19,50 @@ if TYPE_CHECKING:
     from autograder.sandbox.client import Worker
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
-    """One call of the learner's code, kept for the failure card."""
+    """One call of the learner's code, kept for the failure card and for diagnosis.
+
+    Attributes:
+        target: what was called; None for `vjp`.
+        result: what it returned, or `error`: what it raised.
+    """
 
     name: str
     args: tuple
     kwargs: dict[str, Any]
+    target: RemoteObject | None = field(default=None, repr=False)
     result: Any = None
     error: BaseException | None = field(default=None, repr=False)
+
+
+@dataclass(eq=False)
+class Read:
+    """A plain value that was read from an object of the learner's."""
+
+    owner: RemoteObject
+    name: str
+    value: Any
 
 
 class RemoteModule:
     """`learner.softmax(x)` runs in the worker; missing names raise MissingName.
 
     A call that changed one of its arguments raises InputChanged, unless `_in_place` is set: then the caller's own arrays are
-    updated, as they would be in one process.
+    updated, as they would be in one process. `_trace` lists what was called and read, in order.
     """
 
     def __init__(self, worker: Worker, filename: str):
         self._worker, self._filename = worker, filename
-        self._in_place = False
-        self._last_call: Call | None = None
+        self._begin_check()
+
+    def _begin_check(self, in_place: bool = False) -> None:
+        self._in_place = in_place
+        self._trace: list[Call | Read] = []
+
+    @property
+    def _last_call(self) -> Call | None:
+        return next((event for event in reversed(self._trace) if isinstance(event, Call)), None)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -52,61 +74,65 @@ class RemoteModule:
                 raise MissingName(name, self._filename) from None
             raise
         if isinstance(found, RemoteObject):
-            object.__setattr__(found, "_name", name)
-            object.__setattr__(found, "_module", self)
+            place(found, self, name, (None, name))
         self.__dict__[name] = found  # the next look-up needs no round trip
         return found
 
-    def vjp(self, name: str, inputs: Any, cotangent: Any) -> tuple[Any, list]:
+    def vjp(self, name: str, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:
         """The value of a learner's function and the gradients of <value, cotangent> with respect to its inputs, by autograd."""
+        call = Call(name, tuple(inputs), {})
+        self._trace.append(call)
         match self._worker.request("vjp", name, list(inputs), cotangent):
             case [output, list(gradients)]:
+                call.result = output
                 return output, gradients
         raise WireError("a malformed answer")
 
 
 class RemoteObject:
-    """A function, instance or iterator that lives in the worker."""
+    """A function, instance or iterator that lives in the worker.
+
+    `_origin` tells where it came from: (None, name) from the module, (owner, name) an attribute, (call,) the result of a call.
+    """
 
     _name = ""
     _module: RemoteModule | None = None
+    _origin: tuple = ()
 
     def __init__(self, worker: Worker, number: int, type_name: str):
-        set_attribute = object.__setattr__
-        set_attribute(self, "_worker", worker)
-        set_attribute(self, "_number", number)
-        set_attribute(self, "_type", type_name)
+        vars(self).update(_worker=worker, _number=number, _type=type_name, _items=None)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # Python's own protocols (copy, pickle, NumPy) must not reach into the worker
         found = self._worker.request("get", self, name)
         if isinstance(found, RemoteObject):
-            object.__setattr__(found, "_name", f"{self._name or self._type}.{name}")
-            object.__setattr__(found, "_module", self._module)
+            place(found, self._module, f"{self._name or self._type}.{name}", (self, name))
+        elif self._module is not None:
+            self._module._trace.append(Read(self, name, found))
         return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._worker.request("set", self, name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = Call(self._name or self._type, args, kwargs)
+        call = Call(self._name or self._type, args, kwargs, self)
         if self._module is not None:
-            self._module._last_call = call
+            self._module._trace.append(call)
         try:
             answer = self._worker.request("call", self, "", list(args), kwargs)
+            match answer:
+                case [result, dict(changed)]:
+                    call.result = result
+                case _:
+                    raise WireError("a malformed answer")
+            if isinstance(result, RemoteObject):
+                place(result, self._module, "", (call,))
+            if changed:
+                self._accept_changes(call, changed)
         except BaseException as error:
             call.error = error
             raise
-        match answer:
-            case [result, dict(changed)]:
-                call.result = result
-            case _:
-                raise WireError("a malformed answer")
-        if isinstance(result, RemoteObject):
-            object.__setattr__(result, "_module", self._module)
-        if changed:
-            self._accept_changes(call, changed)
         return result
 
     def _accept_changes(self, call: Call, changed: dict) -> None:
@@ -126,11 +152,13 @@ class RemoteObject:
 
     def __iter__(self) -> Iterator:
         iterator = self._worker.request("iterate", self)
+        vars(self)["_items"] = []
         while True:
             match self._worker.request("next", iterator):
                 case []:
                     return
                 case [item]:
+                    self._items.append(item)
                     yield item
                 case _:
                     raise WireError("a malformed answer")
@@ -140,6 +168,11 @@ class RemoteObject:
 
     def __repr__(self) -> str:
         return f"<{self._type} in the learner's process>"
+
+
+def place(remote: RemoteObject, module: RemoteModule | None, name: str, origin: tuple) -> None:
+    """Tell an object where it came from. Its own `__setattr__` reaches into the worker."""
+    vars(remote).update(_module=module, _name=name, _origin=origin)
 
 
 def number_of(remote: RemoteObject) -> int:

@@ -133,6 +133,8 @@ def _add_wrong(card: Card, check: Check, cause: Cause, error: BaseException, cal
         return
     if returned:
         _add_call(card, check, call, f"returned {briefly(call.result)}")
+    elif call is not None and call.error is error:
+        card.add(call_sentence(call, check.parameters))
     if isinstance(error, AssertionError) and not isinstance(error, CheckFailed):
         _add_assertion(card, cause, error)
     else:

@@ -46,7 +46,10 @@ class LocalModule:
         self._filename = finder.sources[name][1] if name in finder.sources else filename or name
         self._module: Any = None
         self._failure: NotLoaded | None = None
-        self._in_place = False
+        self._begin_check()
+
+    def _begin_check(self, in_place: bool = False) -> None:
+        self._in_place = in_place
         self._last_call: Call | None = None
 
     def __getattr__(self, name: str) -> Any:

@@ -16,7 +16,7 @@ class Provider(Protocol):
     """Hands out what the fixtures `learner` and `reference` are, for one check at a time.
 
     What it returns answers attribute access with the functions of the module and keeps the last call of one in
-    `_last_call`. The fixtures set its `_in_place` to whether the task may change its inputs. May raise NotLoaded.
+    `_last_call`. The fixtures call its `_begin_check(in_place)` before each check. May raise NotLoaded.
     """
 
     def learner(self, check: Check) -> Any: ...

@@ -100,7 +100,7 @@ def probe(request: pytest.FixtureRequest) -> Probe:
 
 
 def _prepared(module: Any, check: Check) -> Any:
-    module._in_place, module._last_call = check.in_place, None
+    module._begin_check(check.in_place)
     return module
 
 

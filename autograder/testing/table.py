@@ -18,7 +18,8 @@ def side_by_side(got: np.ndarray, expected: np.ndarray, worst: tuple[int, ...], 
     plane, (row, column) = _plane(got, expected, worst)
     got, expected = plane
     rows = _window(row, got.shape[0], MAX_ROWS)
-    texts = _texts(got[rows]), _texts(expected[rows])
+    digits = _digits(got[row, column], expected[row, column])
+    texts = _texts(got[rows], digits), _texts(expected[rows], digits)
     columns = slice(0, got.shape[1])
     while _width(texts, columns) > width and columns.stop - columns.start > 1:
         columns = _window(column, got.shape[1], columns.stop - columns.start - 1)
@@ -45,16 +46,21 @@ def _window(centre: int, length: int, size: int) -> slice:
     return slice(start, min(length, start + size))
 
 
-def _texts(values: np.ndarray) -> list[list[str]]:
-    """Each value with four significant digits, padded to the width of the widest."""
-    texts = [[_text(value) for value in row] for row in values]
+def _digits(got: Any, expected: Any) -> int:
+    """How many significant digits tell the worst value from the expected one."""
+    return next((digits for digits in (4, 6, 9, 12) if _text(got, digits) != _text(expected, digits)), 17)
+
+
+def _texts(values: np.ndarray, digits: int) -> list[list[str]]:
+    """Each value, padded to the width of the widest."""
+    texts = [[_text(value, digits) for value in row] for row in values]
     width = max((len(text) for row in texts for text in row), default=0)
     return [[text.rjust(width) for text in row] for row in texts]
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, digits: int) -> str:
     if isinstance(value, np.inexact):
-        return f"{value + 0:.4g}"
+        return f"{value + 0:.{digits}g}"
     return str(value)
 
 

@@ -143,7 +143,7 @@ def test_a_changed_input_is_caught_and_the_callers_array_kept(learner):
 
 def test_a_task_that_works_in_place_updates_the_callers_array(learner):
     x, state = np.zeros(3), {"step": 1}
-    learner._in_place = True
+    learner._begin_check(in_place=True)
     learner.add_one(x)
     learner.forget_state(state=state)
     assert x.tolist() == [1.0, 1.0, 1.0]

@@ -200,6 +200,7 @@ def test_a_shape_is_asserted_with_or_without_a_dtype():
         assert_shape(True, ())
 
 
+@pytest.mark.torch
 class TestTensors:
     @pytest.fixture(autouse=True)
     def tensors(self):

@@ -77,6 +77,7 @@ def test_a_result_of_another_shape_than_its_cotangent_is_not_broadcast():
         numerical_vjp(lambda x: x.T, [np.ones((2, 3))], np.ones((2, 3)))
 
 
+@pytest.mark.torch
 def test_tensors_are_differentiated_in_float64():
     torch = pytest.importorskip("torch")
     x = torch.tensor([0.5, -1.5])

@@ -191,6 +191,7 @@ def test_a_file_that_is_not_there_is_not_loaded():
         learner.f()
 
 
+@pytest.mark.torch
 def test_tensors_lose_their_graph_as_they_would_on_the_wire():
     torch = pytest.importorskip("torch")
     learner = module(

@@ -105,6 +105,7 @@ def test_generators_repeat_with_the_probe():
     assert Probe(2).choice(["a"]) == "a"
 
 
+@pytest.mark.torch
 def test_tensors_are_float32_on_the_probes_device():
     torch = pytest.importorskip("torch")
     probe = Probe(0)

@@ -127,7 +127,7 @@ def test_sentences_stages_and_flags(collect):
                 learner.relu(1)
         '''.replace("\n        ", "\n")
     )
-    first, one, two, grouped = checks.values()
+    one, two, grouped, first = checks.values()  # in the order of their stages
     assert (first.sentence, first.stage, first.visible, first.in_place) == (
         "The slope at zero is zero",
         "robust",

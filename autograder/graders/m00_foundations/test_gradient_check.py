@@ -276,6 +276,12 @@ def test_check_gradients_says_false_for_nan_and_inf(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_check_gradients_says_false_for_nan_where_the_slope_is_zero(learner, probe):
+    a, x = np.array([0.0, 1.0, 2.0]), probe.normal(3)
+    assert learner.check_gradients(lambda x: float(a @ x), lambda x: np.array([np.nan, 1.0, 2.0]), x) is False
+
+
+@pytest.mark.stage("robust")
 def test_check_gradients_says_false_for_a_gradient_of_another_shape(learner, probe):
     x = probe.normal(3, 2)
     for shape in ((2,), (1, 2), (3, 1), (1, 3, 2), (2, 3), (6,), (1,), ()):

@@ -1,0 +1,136 @@
+"""Tell a learner which known mistake they made: run each mistake on what the check fed in, and compare the answers.
+
+Exact and offline: a mistake is named only if every call of the check gives what the learner's code gave. The mistakes are the
+course's own code, so they run in the grading process, on the trusted side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from autograder.catalog import Exercise
+from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
+from autograder.sandbox.errors import InputChanged, LearnerError
+from autograder.sandbox.proxy import Call, Read, RemoteObject
+from autograder.sandbox.sources import SourceFinder
+from autograder.testing.arrays import Rule
+from autograder.testing.compare import compare
+from autograder.testing.failures import CheckFailed
+from autograder.testing.local import LocalModule, LocalObject
+from autograder.testing.provider import sources_in
+from autograder.testing.tasks import Check
+
+MAX_ITEMS = 10_000  # of an iterator whose items are compared
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The known mistakes of one exercise."""
+
+    exercise: Exercise
+
+    @cached_property
+    def mistakes(self) -> dict[str, list[tuple[Mistake, LocalModule]]]:
+        """By task, each mistake with the reference that has it."""
+        path = self.exercise.mistakes
+        source = self.exercise.solution.read_text(encoding="utf-8")
+        found: dict[str, list[tuple[Mistake, LocalModule]]] = {}
+        for mistake in load_mistakes(path) if path.is_file() else []:
+            if mistake.exercise == self.exercise.name:
+                module = self._module(apply_mistake(source, mistake))
+                found.setdefault(mistake.task, []).append((mistake, module))
+        return found
+
+    def prepare(self) -> None:
+        """Load all of them now, before any fork."""
+        for pairs in self.mistakes.values():
+            for _, module in pairs:
+                getattr(module, self.exercise.tasks[0])
+
+    def _module(self, source: str) -> LocalModule:
+        name = f"{self.exercise.module}.{self.exercise.name}"
+        sources = sources_in(self.exercise.course.solutions_dir)
+        return LocalModule(SourceFinder(sources | {name: (source.encode(), f"<mistake in {self.exercise.id}>")}), name)
+
+    def name(
+        self, check: Check, trace: Sequence[Call | Read], among: Sequence[Mistake] | None = None
+    ) -> list[Mistake]:
+        """The mistakes of the check's task that answer everything in `trace` as the learner's code did.
+
+        Args:
+            among: only these, found in an earlier trace.
+        """
+        candidates = [pair for pair in self.mistakes.get(check.task, ()) if among is None or pair[0] in among]
+        return [mistake for mistake, module in candidates if trace and Replay(module, check.in_place).agrees(trace)]
+
+
+class Replay:
+    """One run of a trace on another module."""
+
+    def __init__(self, module: LocalModule, in_place: bool):
+        self.module, self.in_place = module, in_place
+        self.results: dict[int, Any] = {}  # by the id of the call in the trace
+
+    def agrees(self, trace: Sequence[Call | Read]) -> bool:
+        self.module._in_place = self.in_place
+        try:
+            return all(self.repeats(event) for event in trace)
+        except Exception:  # a mistake that cannot follow the check at all is another mistake
+            return False
+
+    def repeats(self, event: Call | Read) -> bool:
+        if isinstance(event, Read):
+            return same(event.value, getattr(self.here(event.owner), event.name))
+        args = [self.here(arg) for arg in event.args]
+        kwargs = {name: self.here(arg) for name, arg in event.kwargs.items()}
+        try:
+            result = self.function(event)(*args, **kwargs)
+        except Exception as error:
+            return event.error is not None and same_error(event.error, error)
+        self.results[id(event)] = result
+        return event.error is None and self.same_result(event.result, result)
+
+    def function(self, call: Call) -> Callable:
+        if call.target is None:
+            return lambda *args: self.module.vjp(call.name, args, None)[0]
+        return self.here(call.target)
+
+    def here(self, value: Any) -> Any:
+        """What stands for a learner's object on this side; plain data is itself."""
+        if not isinstance(value, RemoteObject):
+            return value
+        match value._origin:
+            case (None, name):
+                return getattr(self.module, name)
+            case (RemoteObject() as owner, name):
+                return getattr(self.here(owner), name)
+            case (Call() as call,):
+                return self.results[id(call)]
+        raise ValueError("an object of unknown origin")
+
+    @staticmethod
+    def same_result(theirs: Any, ours: Any) -> bool:
+        if not isinstance(theirs, RemoteObject):
+            return same(theirs, ours)
+        if not isinstance(ours, LocalObject):
+            return False
+        if theirs._items is None:
+            return True  # judged by what is called on it and read from it
+        return all(same(item, own) for item, own in zip(theirs._items, islice(ours, MAX_ITEMS), strict=False))
+
+
+def same(theirs: Any, ours: Any) -> bool:
+    """Equal in type, shape, dtype and, up to rounding, in every value; nan equals nan."""
+    if isinstance(theirs, RemoteObject) or isinstance(ours, LocalObject):
+        return isinstance(theirs, RemoteObject) and isinstance(ours, LocalObject)
+    return compare(theirs, ours, None, Rule()) is None
+
+
+def same_error(theirs: BaseException, ours: BaseException) -> bool:
+    if isinstance(theirs, InputChanged):
+        return isinstance(ours, CheckFailed)
+    return isinstance(theirs, LearnerError) and theirs.etype == type(ours).__name__
