@@ -84,3 +84,4 @@ if find_spec("autograder.commands.authoring"):  # a learner's edition comes with
     app.command()(authoring.build)
     app.command()(authoring.release)
     app.command()(authoring.sample)
+    app.command()(authoring.verify)

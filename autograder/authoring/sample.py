@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autograder.authoring.build import stub_text
-from autograder.grading.mistakes import apply_mistake, load_mistakes
 from autograder.catalog import Course, CourseError, Module
+from autograder.grading.mistakes import apply_mistake, load_mistakes
 
 MODULE = "m00_foundations"
 EXERCISES = ("perceptron", "activations", "losses", "layers", "mlp", "gradient_check", "gradient_descent")

@@ -1,5 +1,7 @@
 """Commands of those who write a course: `autograder build`, `release`, `sample`. A learner's edition has none of them."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -54,6 +56,46 @@ def release(
 
     files = write_release(Course.find(context.obj), out, module)
     print(f"released {len(files)} files to {out}")
+
+
+def verify(
+    context: typer.Context,
+    modules: Annotated[list[str] | None, typer.Argument(help="Modules to verify; all by default.")] = None,
+    table: Annotated[bool, typer.Option("--table", help="Print the kill table, and write docs/kill-table.md.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="On how many seeds the solutions must pass.")] = 5,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = os.cpu_count() or 1,
+) -> None:
+    """Prove the exercises: solutions earn everything, stubs nothing, every named mistake is caught.
+
+    Also: docstrings, examples, hints, generated files, branches of the references reached by the checks, margins of the
+    tolerances, mistakes named by the diagnosis. Every failure names its gate, file and task. Exits 1 if there is one.
+
+    Example: autograder verify m00_foundations --table
+    """
+    from autograder.authoring.verify import verify as run_gates
+    from autograder.authoring.verify.run import TABLE, table_problems
+    from autograder.authoring.verify.table import kill_table
+    from autograder.commands.progress import Progress
+    from autograder.policy import Policy
+
+    policy = Policy.load(Course.find(context.obj))
+    names = [policy.course.module(name).name for name in modules or [m.name for m in policy.course.modules]]
+    with Progress() as progress:
+        report = run_gates(policy, names, seeds, jobs, progress.show)
+    if table:
+        print(kill_table(report.rows))
+    if not modules and table:
+        (policy.course.root / TABLE).parent.mkdir(exist_ok=True)
+        (policy.course.root / TABLE).write_text(kill_table(report.rows), encoding="utf-8")
+    elif not modules:
+        report.problems += table_problems(policy, report)
+    for problem in report.problems:
+        print(problem, file=sys.stderr)
+    if report.problems:
+        print(f"{len(report.problems)} problems", file=sys.stderr)
+        raise typer.Exit(1)
+    mistakes, named = sum(row.mistakes for row in report.rows), sum(row.named for row in report.rows)
+    print(f"{len(report.rows)} exercises verified: {mistakes} mistakes caught, {named} of them named")
 
 
 def sample(

@@ -47,6 +47,7 @@ def grade(
 
     Example: autograder grade submissions/ --out results/
     """
+    from autograder.commands.progress import Progress
     from autograder.gradebook.report import write_reports
     from autograder.grading.journal import JournalError
     from autograder.grading.pool import NodeError
@@ -64,7 +65,8 @@ def grade(
         with Progress() as progress:
             graded = grade_class(
                 policy, found, wanted, out,
-                nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe, progress=progress.show,
+                nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe,
+                progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
     except (SubmissionError, JournalError) as error:
         raise CourseError(str(error)) from None
@@ -87,34 +89,6 @@ def chosen(policy: Policy, names: list[str] | None) -> list[Exercise]:
     modules = {module.name for module in policy.course.modules}
     ids = {policy.course.exercise(name).id for name in names if name not in modules}
     return [exercise for exercise in policy.exercises() if exercise.id in ids or exercise.module in names]
-
-
-class Progress:
-    """A bar with rate and remaining time on a terminal; nothing elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-
-        console = Console(stderr=True)
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("[dim]{task.fields[rate]}"))
-        self.bar = Bar(
-            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
-        )
-        self.task = self.bar.add_task("starting the graders", total=None, rate="")
-
-    def show(self, done: int, total: int) -> None:
-        speed = self.bar.tasks[0].speed
-        rate = f"{speed:.1f}/s" if speed else ""
-        self.bar.update(self.task, description="grading", completed=done, total=total, rate=rate)
-
-    def __enter__(self) -> Progress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
 
 
 def show(graded: Graded, out: Path) -> None:
@@ -149,7 +123,14 @@ def as_table(graded: Graded) -> Table:
     from rich.text import Text
 
     possible = max((graded.total(submission.learner)[1] for submission in graded.submissions), default=0.0)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", title=graded.policy.title, title_justify="left")
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="dim",
+        title=graded.policy.title,
+        title_justify="left",
+    )
     table.add_column("learner", no_wrap=True, max_width=24)
     for exercise in graded.exercises:
         table.add_column(exercise.name.replace("_", "\n"), justify="right", no_wrap=True)

@@ -56,9 +56,7 @@ class Diagnosis:
         sources = sources_in(self.exercise.course.solutions_dir)
         return LocalModule(SourceFinder(sources | {name: (source.encode(), f"<mistake in {self.exercise.id}>")}), name)
 
-    def name(
-        self, check: Check, trace: Sequence[Call | Read], among: Sequence[Mistake] | None = None
-    ) -> list[Mistake]:
+    def name(self, check: Check, trace: Sequence[Call | Read], among: Sequence[Mistake] | None = None) -> list[Mistake]:
         """The mistakes of the check's task that answer everything in `trace` as the learner's code did.
 
         Args:

@@ -12,6 +12,7 @@ from _pytest.runner import runtestprotocol
 from autograder.grading.diagnose import Diagnosis
 from autograder.grading.results import CheckResult, Status
 from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError, WorkerDied, WorkerTimeout
+from autograder.testing import arrays
 from autograder.testing.failures import NotLoaded
 from autograder.testing.provider import Provider
 from autograder.testing.running import CHECK, RUN, begin
@@ -82,6 +83,7 @@ class Judge:
 
     @staticmethod
     def judge(item: pytest.Item, check: Check, following: pytest.Item | None) -> CheckResult:
+        arrays.DISTANCES = []
         reports = runtestprotocol(item, log=False, nextitem=following)
         decisive = next((report for report in reports if hasattr(report, "verdict")), None)
         if decisive is None:
@@ -100,13 +102,15 @@ class Judge:
             card=verdict.card if open_to_learner else "",
             detail="" if open_to_learner else verdict.card or verdict.message,
             seconds=round(sum(report.duration for report in reports), 5),
-            margin=margin(error),
+            margin=margin(error, arrays.DISTANCES),
         )
 
 
-def margin(error: BaseException | None) -> float | None:
-    """How many times the tolerance the worst value is off."""
+def margin(error: BaseException | None, distances: Sequence[float]) -> float | None:
+    """How many times the tolerance the values that decided were off; None where it was not a matter of tolerance."""
     mismatch = getattr(error, "mismatch", None)
+    if error is None:
+        return max(distances, default=None)
     if mismatch is None or not mismatch.absolute or not mismatch.tolerance:
         return None
     return float(min(mismatch.absolute / mismatch.tolerance, 1e30))

@@ -87,7 +87,11 @@ class GradingLoop:
         faults = {}
         for name, exercise in self.exercises.items():
             suite = self.suite(exercise)
-            if errors := [text for node, text in self.collection_errors.items() if node.endswith(suite.name)]:
+            if errors := [
+                text
+                for node, text in self.collection_errors.items()
+                if node.endswith(f"{exercise.module}/{suite.name}")
+            ]:
                 faults[name] = f"{suite} cannot be collected:\n{errors[0]}"
             elif not suite.is_file():
                 faults[name] = f"there is no {suite}"

@@ -46,7 +46,7 @@ class CheckResult(_Data):
     Attributes:
         says: what the known mistakes that give the same answers tell the learner.
         mistakes: the names of those mistakes.
-        margin: how many times the tolerance the worst value is off, where values were compared.
+        margin: how many times the tolerance the worst value was off, where values were compared.
         carried: passed once the reference stood in for the tasks it builds on.
     """
 

@@ -103,7 +103,7 @@ def grade_class(
                     journal.append(_not_handed_in(submission, exercise, job.sha256))
         total = len(submissions) * len(exercises)
         progress(total - len(jobs), total)
-        for libraries, group in _by_libraries(policy, exercises).items():
+        for libraries, group in by_libraries(policy, exercises).items():
             names = [exercise.id for exercise in group]
             waiting = [job for job in jobs if job.exercise in names]
             if not waiting:
@@ -143,7 +143,7 @@ def _not_handed_in(submission: Submission, exercise: Exercise, sha256: str) -> E
     )
 
 
-def _by_libraries(policy: Policy, exercises: Sequence[Exercise]) -> dict[tuple[str, ...], list[Exercise]]:
+def by_libraries(policy: Policy, exercises: Sequence[Exercise]) -> dict[tuple[str, ...], list[Exercise]]:
     """Exercises that can share a fork server: those whose submissions may import the same packages."""
     ours = {module.name for module in policy.course.modules}
     groups: dict[tuple[str, ...], list[Exercise]] = {}

@@ -13,6 +13,9 @@ from autograder.testing.facts import shape_fact, value_fact
 from autograder.testing.failures import CheckFailed, Mismatch
 from autograder.testing.words import dtype_name, is_tensor, two_numbers
 
+# How far off each comparison was, in tolerances, while somebody wants to know: `autograder verify` measures noise and margins.
+DISTANCES: list[float] | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -123,10 +126,11 @@ def _compare_values(got: np.ndarray, expected: np.ndarray, eps: float, place: st
     with np.errstate(over="ignore"):
         error = np.abs(got.astype(exact) - wanted)
         allowed = rule.allowed(eps, wanted)
-        wrong = error > allowed
+        excess = error / allowed
+    wrong = excess > 1
     if not wrong.any():
         return None
-    worst = tuple(int(i) for i in np.unravel_index((error / allowed).argmax(), error.shape))
+    worst = tuple(int(i) for i in np.unravel_index(excess.argmax(), excess.shape))
     return _wrong_values(
         got, expected, worst, float(error[worst]), float(allowed[worst]), int(wrong.sum()), place, float(allowed.min())
     )

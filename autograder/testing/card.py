@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.errors import SandboxError
 from autograder.testing.failures import CheckFailed, Frame, Mismatch
 from autograder.testing.table import side_by_side
 from autograder.testing.tasks import Check
@@ -67,7 +68,7 @@ def failure_card(check: Check, cause: Cause, error: BaseException, call: Any, co
     if cause.status == WRONG:
         _add_wrong(card, check, cause, error, call)
     elif cause.status == ERROR:
-        _add_error(card, check, cause, call)
+        _add_error(card, check, cause, error, call)
     else:
         _add_call(card, check, call, "gave no answer" if cause.status == TIMEOUT else "was called last")
         card.add(cause.message, BAD)
@@ -171,9 +172,9 @@ def _add_assertion(card: Card, cause: Cause, error: AssertionError) -> None:
         card.add_line(f"… {len(lines) - MAX_EXPLANATION} more lines", FAINT)
 
 
-def _add_error(card: Card, check: Check, cause: Cause, call: Any) -> None:
+def _add_error(card: Card, check: Check, cause: Cause, error: BaseException, call: Any) -> None:
     if call is not None and call.error is not None:
-        _add_call(card, check, call, "raised")
+        _add_call(card, check, call, "did not return" if isinstance(error, SandboxError) else "raised")
     card.add(cause.message, BAD)
     if cause.frames:
         card.add()

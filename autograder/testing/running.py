@@ -216,7 +216,10 @@ def _card(item: pytest.Item, run: Run, check: Check, cause: Cause, error: BaseEx
     command = _command(item, run, check) if isinstance(run.provider, LocalProvider) else ""
     if isinstance(error, NotLoaded):
         return loading_card(error.filename, cause, command)
-    return failure_card(check, cause, error, last_call, command)
+    try:
+        return failure_card(check, cause, error, last_call, command)
+    except Exception:  # a value that cannot be shown must not cost the verdict
+        return Card([(cause.message, {})])
 
 
 def _command(item: pytest.Item, run: Run, check: Check) -> str:

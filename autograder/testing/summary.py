@@ -15,7 +15,7 @@ import pytest
 from autograder.testing.card import WIDTH, shown_path
 from autograder.testing.running import RUN, Run
 from autograder.testing.tasks import Check
-from autograder.testing.verdict import NOT_REACHED, NOT_STARTED, PASSED, Verdict
+from autograder.testing.verdict import NOT_REACHED, NOT_STARTED, PASSED, SYSTEM, Verdict
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,9 +62,12 @@ def _standing(verdicts: list[Verdict]) -> str:
 
 
 def _next_step(run: Run) -> str:
-    unfinished = next((check for check, verdict in run.checks if verdict.status != PASSED), None)
+    unfinished = next((check for check, verdict in run.checks if verdict.status not in (PASSED, SYSTEM)), None)
     if unfinished is None:
-        return "all of these checks pass"
+        not_run = sum(verdict.status == SYSTEM for _, verdict in run.checks)
+        return (
+            f"all of these checks pass, but for {not_run} that did not run" if not_run else "all of these checks pass"
+        )
     place = _place(run.provider.file(unfinished), unfinished.task)
     if (unfinished.exercise.id, unfinished.hidden) in run.unloaded:
         return f"next: {unfinished.exercise.name}.py has to load{f', {place}' if place else ''}"

@@ -21,7 +21,7 @@ def type_name(value: Any) -> str:
     """The name of a value's class; for a proxy, that of the object it stands for."""
     kind = type(value)
     if kind.__module__.startswith("autograder."):
-        return str(vars(value).get("_type", kind.__name__))
+        return str(getattr(value, "__dict__", {}).get("_type", kind.__name__))
     return kind.__name__
 
 

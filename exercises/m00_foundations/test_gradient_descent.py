@@ -85,8 +85,8 @@ def test_minibatch_gd_with_all_rows_in_a_batch(learner, probe):
 
 def test_minibatch_gd_shuffles_anew_and_averages_a_smaller_last_batch(learner, probe):
     y, rng = probe.normal(11) + 3.0, probe.generator()
-    b = learner.minibatch_gd(np.zeros((11, 2)), y, 0.5, 2, 4, rng)[1]
-    order = [rng.permutation(11) for _ in range(2)][-1]
+    b = learner.minibatch_gd(np.zeros((11, 2)), y, 0.5, 5, 4, rng)[1]
+    order = [rng.permutation(11) for _ in range(5)][-1]
     # Without features and with lr ½, a step on a batch makes b the mean of its targets.
     assert_close(b, float(y[order[8:]].mean()))
 
@@ -113,8 +113,8 @@ def test_sgd_solves_orthogonal_rows_in_one_epoch(learner, probe):
 
 def test_sgd_visits_the_rows_in_a_new_order_every_epoch(learner, probe):
     y, rng = probe.normal(11), probe.generator()
-    _, b, losses = learner.sgd(np.zeros((11, 2)), y, 0.5, 2, rng)
+    _, b, losses = learner.sgd(np.zeros((11, 2)), y, 0.5, 6, rng)
     # Without features and with lr ½, a step on a row makes b that row's target.
-    last_rows = [rng.permutation(11)[-1] for _ in range(2)]
+    last_rows = [rng.permutation(11)[-1] for _ in range(6)]
     assert_close(b, float(y[last_rows[-1]]))
     assert_close(losses[1:], [float(np.mean((y[row] - y) ** 2)) for row in last_rows])

@@ -218,6 +218,27 @@ def test_an_error_in_a_check_is_not_the_learners(course):
     result.stdout.fnmatch_lines(["E   *NameError: name 'undefined' is not defined"])
 
 
+def test_a_check_that_cannot_run_here_is_not_a_pass(course):
+    course.solve()
+    result = course.check("pytest.skip('needs a GPU')")
+    result.stdout.fnmatch_lines(["m00_tiny/basics: double 0/1", "all of these checks pass, but for 1 that did not run"])
+
+
+def test_one_check_can_be_named(course):
+    course.solve()
+    result = course.run(f"{course.public}::test_double_of_known_values")
+    result.stdout.fnmatch_lines(["m00_tiny/basics: double 1/1"])
+
+
+def test_it_works_from_within_the_modules_folder(course, monkeypatch):
+    course.solve(double=SHAPE_LOST)
+    monkeypatch.chdir(course.pytester.path / "exercises/m00_tiny")
+    result = course.run("-k", "keeps", "--probe-seed=3")
+    result.stdout.fnmatch_lines(
+        ["next: pytest test_basics.py::test_double_keeps_the_shape --probe-seed 3", "next: double, basics.py:6"]
+    )
+
+
 def test_an_exception_that_hides_a_stub_does_not_pass(course):
     result = course.check("with pytest.raises(RuntimeError):\n    learner.double(1.0)", "-v")
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,11 @@
+"""Prove the exercises of a course: every gate of the standard, each failure with its gate, file and task.
+
+`prose` reads what is written (docstrings, hints, mistakes, generated files, style of the checks), `branches` measures which branches
+of the references the checks reach, `kills` grades the solution, the stub and every known mistake through the jail, `table`
+says what came out.
+"""
+
+from autograder.authoring.verify.report import Problem, Report, Row
+from autograder.authoring.verify.run import verify
+
+__all__ = ["Problem", "Report", "Row", "verify"]

@@ -1,0 +1,124 @@
+"""Gates on what the checks do: the solution earns everything, the stub nothing, every mistake is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from autograder.authoring.build import stub_text
+from autograder.authoring.verify.report import MARGIN_NEEDED, NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
+from autograder.catalog import Exercise
+from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
+from autograder.grading.pool import Job, Pool
+from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
+
+SECONDS = 600.0
+
+
+@dataclass
+class Trial:
+    """One thing graded: `what` is "solution", "stub" or a mistake."""
+
+    what: str | Mistake
+    public: bool
+    future: Future[ExerciseResult]
+
+
+def submit_trials(exercise: Exercise, seeds: int, hidden: Pool, public: Pool) -> list[Trial]:
+    solution = exercise.solution.read_bytes()
+    trials = [
+        Trial("solution", pool is public, pool.submit(_job(exercise, solution, seed)))
+        for seed in range(seeds)
+        for pool in (hidden, public)
+    ]
+    stub = stub_text(exercise.solution).encode()
+    trials += [Trial("stub", pool is public, pool.submit(_job(exercise, stub))) for pool in (hidden, public)]
+    for mistake in mistakes_of(exercise):
+        source = apply_mistake(solution.decode(), mistake).encode()
+        trials += [Trial(mistake, pool is public, pool.submit(_job(exercise, source))) for pool in (hidden, public)]
+    return trials
+
+
+def mistakes_of(exercise: Exercise) -> list[Mistake]:
+    found = load_mistakes(exercise.mistakes) if exercise.mistakes.is_file() else []
+    return [mistake for mistake in found if mistake.exercise == exercise.name]
+
+
+def _job(exercise: Exercise, source: bytes, seed: int | None = None) -> Job:
+    files = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
+    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed)
+
+
+def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[], None]) -> Iterator[Problem]:
+    """The problems that the trials show; counts go into `row`."""
+    for trial in trials:
+        result = trial.future.result()
+        step()
+        where = str(exercise.public_tests if trial.public else exercise.grader)
+        if result.outcome is not Outcome.GRADED:
+            yield Problem("grading", where, result.note)
+        elif trial.what == "solution":
+            yield from _solution(result, where, trial.public, row)
+        elif trial.what == "stub":
+            yield from _stub(exercise, result, where)
+        else:
+            yield from _mistake(trial.what, result, where, trial.public, row)
+    if row.public_killed < PUBLIC_SHARE * row.mistakes:
+        what = f"the public checks catch {row.public_killed} of {row.mistakes} mistakes, less than two thirds"
+        yield Problem("public checks", str(exercise.public_tests), what)
+
+
+def _solution(result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
+    if public:
+        row.public_checks = len(result.checks)
+    else:
+        row.checks = len(result.checks)
+    for check in result.checks:
+        if check.status is not Status.PASSED:
+            words = check.detail or check.card or check.message
+            yield Problem("solution", where, f"fails {check.check} ({check.status}): {words}")
+        elif (check.margin or 0.0) > NOISE_ALLOWED:
+            what = f"{check.check}: rounding of the solution uses up {check.margin:.2f} of the tolerance"
+            yield Problem("tolerances", where, what)
+        row.noise = max(row.noise, check.margin or 0.0)
+
+
+def _stub(exercise: Exercise, result: ExerciseResult, where: str) -> Iterator[Problem]:
+    for task in exercise.tasks:
+        checks = [check for check in result.checks if check.task == task]
+        allowed = {Status.NOT_STARTED, Status.NOT_REACHED}
+        strange = [f"{check.check} ({check.status})" for check in checks if check.status not in allowed]
+        if strange:
+            yield Problem("stub", where, f"{task} is not started, but {', '.join(strange)}")
+        elif not any(check.status is Status.NOT_STARTED for check in checks):
+            yield Problem(
+                "stub", where, f"no check of {task}" if not checks else f"no check says that {task} is not started"
+            )
+
+
+def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
+    lost = [check for check in result.checks if check.task == mistake.task and check.status is not Status.PASSED]
+    if public:
+        row.public_killed += bool(lost)
+        return
+    row.mistakes += 1
+    row.killed += bool(lost)
+    if not lost:
+        yield Problem("mistakes", where, f"{mistake.task}: {mistake.name!r} passes every hidden check")
+        return
+    distance = max((_distance(check) for check in lost), default=0.0)
+    row.nearest = min(row.nearest, distance)
+    if distance < MARGIN_NEEDED:
+        what = f"{mistake.task}: {mistake.name!r} is only {distance:.1f} tolerances away"
+        yield Problem("tolerances", where, what)
+    names = {name for check in lost for name in check.mistakes}
+    row.named += mistake.name in names
+    row.alone += any(check.mistakes == [mistake.name] for check in lost)
+
+
+def _distance(check: CheckResult) -> float:
+    """How many tolerances away, infinite where the failure is not one of rounding; a check not reached says nothing."""
+    if check.status is Status.NOT_REACHED:
+        return 0.0
+    return float("inf") if check.margin is None else check.margin

@@ -1,0 +1,76 @@
+"""Run all gates over some modules of a course."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from autograder.authoring.verify import branches, kills, prose
+from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
+from autograder.authoring.verify.table import kill_table
+from autograder.catalog import Exercise
+from autograder.grading.pool import NodeSettings, Pool
+from autograder.grading.run import by_libraries
+from autograder.policy import Policy
+
+Progress = Callable[[str, int, int], None]  # (what is being done, trials done, trials in all)
+TABLE = "docs/kill-table.md"
+
+
+def verify(
+    policy: Policy, modules: Sequence[str], seeds: int, nodes: int, progress: Progress = lambda *_: None
+) -> Report:
+    """Every gate for the exercises of `modules`.
+
+    Args:
+        seeds: on how many seeds the solution must pass.
+        nodes: how many submissions are graded at a time.
+    """
+    exercises = [exercise for exercise in policy.exercises() if exercise.module in modules]
+    report = Report()
+    progress("reading", 0, 0)
+    report.problems += prose.drift_problems(policy.course)
+    for exercise in exercises:
+        report.problems += prose.exercise_problems(exercise)
+    if not any(problem.gate == "mistakes" for problem in report.problems):
+        report.problems += _graded(policy, exercises, seeds, nodes, progress, report)
+    for module in modules:
+        of_module = [exercise for exercise in exercises if exercise.module == module]
+        progress(f"examples and branches of {module}", 0, 0)
+        report.problems += prose.doctest_problems(of_module)
+        report.problems += branches.branch_problems(of_module)
+    return report
+
+
+def _graded(
+    policy: Policy, exercises: Sequence[Exercise], seeds: int, nodes: int, progress: Progress, report: Report
+) -> Iterator[Problem]:
+    rows = {exercise.id: Row(exercise.id, len(exercise.tasks)) for exercise in exercises}
+    report.rows = list(rows.values())
+    total = sum(2 * (seeds + 1 + len(kills.mistakes_of(exercise))) for exercise in exercises)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("grading solutions, stubs and mistakes", done, total)
+
+    for libraries, group in by_libraries(policy, exercises).items():
+        names = [exercise.id for exercise in group]
+        settings = [
+            NodeSettings(str(policy.course.root), names, libraries, 0, public=public) for public in (False, True)
+        ]
+        with Pool(settings[0], nodes) as hidden, Pool(settings[1], 1) as public:
+            trials = {exercise: kills.submit_trials(exercise, seeds, hidden, public) for exercise in group}
+            for exercise, of_exercise in trials.items():
+                yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
+    for row in rows.values():
+        if row.named < NAMED_SHARE * row.mistakes:
+            what = f"diagnosis names {row.named} of {row.mistakes} mistakes"
+            yield Problem("diagnosis", row.exercise, what)
+
+
+def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:
+    """Whether the committed kill table says what was found."""
+    path = policy.course.root / TABLE
+    if not path.is_file() or path.read_text(encoding="utf-8") != kill_table(report.rows):
+        yield Problem("kill table", str(path), "is out of date; `autograder verify --table` writes it")
