@@ -44,10 +44,8 @@ def _leaks_in(path: Path, relative: Path, private_files: dict[str, Path], solved
         yield f"is the same file as {original}"
     if (text := _text(path)) is None:
         return
-    if relative.parts[0] == "autograder":  # the package may speak of markers, but holds no marked block
-        marked = BEGIN_MARKER.search(text) or END_MARKER.search(text)
-    else:
-        marked = _MARKER.search(text)
+    in_package = relative.parts[0] == "autograder"  # it may speak of markers, but holds no marked block
+    marked = (BEGIN_MARKER.search(text) or END_MARKER.search(text)) if in_package else _MARKER.search(text)
     if marked:
         yield f"holds the solution marker {marked[0].strip()!r}"
     for pair in pairwise(_telling_lines(text)):

@@ -6,6 +6,7 @@ value and no arithmetic, so that no object a learner invents can satisfy a compa
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,12 +19,15 @@ from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, W
 if TYPE_CHECKING:
     from autograder.sandbox.client import Worker
 
+KEPT_BYTES = 1 << 20  # larger arguments are not copied for diagnosis
+
 
 @dataclass(eq=False)
 class Call:
     """One call of the learner's code, kept for the failure card and for diagnosis.
 
     Attributes:
+        args, kwargs: copies of the arguments; `given` holds the caller's own, by position and name.
         target: what was called; None for `vjp`.
         result: what it returned, or `error`: what it raised.
     """
@@ -32,6 +36,7 @@ class Call:
     args: tuple
     kwargs: dict[str, Any]
     target: RemoteObject | None = field(default=None, repr=False)
+    given: dict[int | str, Any] = field(default_factory=dict, repr=False)
     result: Any = None
     error: BaseException | None = field(default=None, repr=False)
 
@@ -116,7 +121,8 @@ class RemoteObject:
         self._worker.request("set", self, name, value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = Call(self._name or self._type, args, kwargs, self)
+        kept = {name: kept_copy(arg) for name, arg in kwargs.items()}
+        call = Call(self._name or self._type, tuple(map(kept_copy, args)), kept, self)
         if self._module is not None:
             self._module._trace.append(call)
         try:
@@ -128,21 +134,13 @@ class RemoteObject:
                     raise WireError("a malformed answer")
             if isinstance(result, RemoteObject):
                 place(result, self._module, "", (call,))
+            call.given = {**dict(enumerate(args)), **kwargs}
             if changed:
-                self._accept_changes(call, changed)
+                accept_changes(self._module, call, changed)
         except BaseException as error:
             call.error = error
             raise
         return result
-
-    def _accept_changes(self, call: Call, changed: dict) -> None:
-        given = {**dict(enumerate(call.args)), **call.kwargs}
-        if not changed.keys() <= given.keys():
-            raise WireError("a change to an argument that was not given")
-        if self._module is None or not self._module._in_place:
-            raise InputChanged(call.name, next(iter(changed)))
-        for key, value in changed.items():
-            copy_into(given[key], value)
 
     def __getitem__(self, key: Any) -> Any:
         return self._worker.request("item", self, key)
@@ -160,6 +158,9 @@ class RemoteObject:
                 case [item]:
                     self._items.append(item)
                     yield item
+                case dict(changed) if changed and self._origin and isinstance(self._origin[0], Call):
+                    accept_changes(self._module, self._origin[0], changed)  # by a generator, while it ran
+                    return
                 case _:
                     raise WireError("a malformed answer")
 
@@ -173,6 +174,23 @@ class RemoteObject:
 def place(remote: RemoteObject, module: RemoteModule | None, name: str, origin: tuple) -> None:
     """Tell an object where it came from. Its own `__setattr__` reaches into the worker."""
     vars(remote).update(_module=module, _name=name, _origin=origin)
+
+
+def accept_changes(module: RemoteModule | None, call: Call, changed: dict) -> None:
+    """Update the caller's own arguments with what the call changed in place; InputChanged where that is not allowed."""
+    if not changed.keys() <= call.given.keys():
+        raise WireError("a change to an argument that was not given")
+    if module is None or not module._in_place:
+        raise InputChanged(call.name, next(iter(changed)))
+    for key, value in changed.items():
+        copy_into(call.given[key], value)
+
+
+def kept_copy(value: Any) -> Any:
+    """A caller's argument as it is now: they may go on to change it, and diagnosis wants to repeat the call."""
+    if isinstance(value, np.random.Generator):
+        return copy.deepcopy(value)
+    return value.copy() if type(value) is np.ndarray and value.nbytes <= KEPT_BYTES else value
 
 
 def number_of(remote: RemoteObject) -> int:

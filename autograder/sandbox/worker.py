@@ -13,6 +13,7 @@ import linecache
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -40,6 +41,7 @@ class Server:
         self.objects: list[Any] = []
         self.module: Any = None
         self.filenames: set[str] = set()
+        self.pending: dict[int, tuple[dict, dict]] = {}  # by iterator: the arguments of the call that made it
         self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve)
 
     def serve(self, op: str, args: list) -> Any:
@@ -91,8 +93,9 @@ class Server:
         given = {**dict(enumerate(args)), **kwargs}
         before = {key: wire.snapshot(value) for key, value in given.items()}
         result = function(*args, **kwargs)
-        changed = {key: value for key, value in given.items() if wire.snapshot(value) != before[key]}
-        return [result, changed]
+        if isinstance(result, Iterator):
+            self.pending[id(result)] = given, before  # its body has yet to run
+        return [result, changed_since(given, before)]
 
     def op_vjp(self, path: str, args: list, cotangent: Any) -> list:
         return list(differentiate.vjp(self.target(None, path), args, cotangent))
@@ -112,11 +115,11 @@ class Server:
     def op_iterate(self, owner: Any) -> Any:
         return KeepHere(iter(owner))
 
-    def op_next(self, iterator: KeepHere) -> list:
-        """The next item in a list, or an empty list at the end."""
+    def op_next(self, iterator: KeepHere) -> list | dict:
+        """The next item in a list; at the end an empty list, or the arguments that a generator changed while it ran."""
         for item in iterator.value:
             return [item]
-        return []
+        return changed_since(*self.pending.pop(id(iterator.value), ({}, {}))) or []
 
     def explain(self, error: BaseException) -> list:
         """[type, message, frames in the learner's files as (file, line, function, source)]"""
@@ -133,6 +136,10 @@ class Server:
         except BaseException:
             message = "<its message cannot be shown>"
         return [type(error).__name__[:100], message.encode("utf-8", "replace").decode(), frames[-MAX_FRAMES:]]
+
+
+def changed_since(given: dict[int | str, Any], before: dict[int | str, Any]) -> dict[int | str, Any]:
+    return {key: value for key, value in given.items() if wire.snapshot(value) != before[key]}
 
 
 def import_or_make(name: str) -> ModuleType:

@@ -127,6 +127,8 @@ def _compare_values(got: np.ndarray, expected: np.ndarray, eps: float, place: st
         error = np.abs(got.astype(exact) - wanted)
         allowed = rule.allowed(eps, wanted)
         excess = error / allowed
+    if DISTANCES is not None and excess.size:
+        DISTANCES.append(float(excess.max()))
     wrong = excess > 1
     if not wrong.any():
         return None

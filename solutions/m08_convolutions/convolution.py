@@ -116,7 +116,7 @@ def conv2d_forward(
     padded = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)))  # (B, C, Y + 2P, X + 2Q)
     w = w.reshape(groups, filters // groups, *w.shape[1:])  # (G, F/G, C/G, K, L)
     y = np.zeros((batch, groups, filters // groups, rows * columns))  # (B, G, F/G, Yo·Xo)
-    for u, v in np.ndindex(w.shape[2:]):
+    for u, v in np.ndindex(w.shape[3:]):
         under = padded[:, :, u * d :: s, v * e :: t][:, :, :rows, :columns]  # (B, C, Yo, Xo), what w[..., u, v] meets
         y += w[..., u, v] @ under.reshape(batch, groups, seen, -1)  # (G, F/G, C/G) · (B, G, C/G, Yo·Xo)
     return y.reshape(batch, filters, rows, columns) + b[:, None, None]  # (B, F, Yo, Xo)

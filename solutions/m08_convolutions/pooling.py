@@ -66,9 +66,8 @@ def max_pool2d_forward(
     batch, channels, height, width = x.shape
     rows, columns = output_shape((height, width), (tall, wide), (s, t), (p, q))
     padded = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=-np.inf)  # (B, C, Y + 2P, X + 2Q)
-    windows = im2col(padded, (tall, wide), (s, t)).reshape(
-        batch, channels, tall * wide, rows, columns
-    )  # (B, C, K·L, Yo, Xo)
+    cols = im2col(padded, (tall, wide), (s, t))  # (B, C·K·L, Yo·Xo)
+    windows = cols.reshape(batch, channels, tall * wide, rows, columns)  # (B, C, K·L, Yo, Xo)
     first = windows.argmax(axis=2)  # (B, C, Yo, Xo), the place in the window
     row = np.arange(rows)[:, None] * s - p + first // wide  # (B, C, Yo, Xo)
     column = np.arange(columns) * t - q + first % wide  # (B, C, Yo, Xo)
@@ -148,14 +147,11 @@ def avg_pool2d_forward(
     if 2 * p > tall or 2 * q > wide:
         raise ValueError(f"padding {padding} is more than half of the kernel {kernel}")
     batch, channels = x.shape[:2]
-    shape = output_shape(x.shape[2:], (tall, wide), stride, (p, q))
-    windows = im2col(x, (tall, wide), stride, (p, q)).reshape(
-        batch, channels, tall * wide, *shape
-    )  # (B, C, K·L, Yo, Xo)
-    on_image = (
-        im2col(np.ones((1, 1, *x.shape[2:])), (tall, wide), stride, (p, q)).sum(axis=1).reshape(shape)
-    )  # (Yo, Xo)
-    return windows.sum(axis=2) / (tall * wide if count_include_pad else on_image)  # (B, C, Yo, Xo)
+    cols = im2col(x, (tall, wide), stride, (p, q))  # (B, C·K·L, Yo·Xo)
+    sums = cols.reshape(batch, channels, tall * wide, -1).sum(axis=2)  # (B, C, Yo·Xo)
+    on_image = im2col(np.ones((1, 1, *x.shape[2:])), (tall, wide), stride, (p, q)).sum(axis=1)  # (1, Yo·Xo)
+    means = sums / (tall * wide if count_include_pad else on_image)  # (B, C, Yo·Xo)
+    return means.reshape(batch, channels, *output_shape(x.shape[2:], (tall, wide), stride, (p, q)))  # (B, C, Yo, Xo)
     # END SOLUTION
 
 

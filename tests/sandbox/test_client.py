@@ -42,6 +42,10 @@ def batches(n):
     for i in range(n):
         yield np.full(2, i), i
 
+def shuffled(x):
+    np.random.default_rng(0).shuffle(x)
+    yield from x
+
 class Linear:
     def __init__(self, w):
         self.w = w
@@ -152,6 +156,13 @@ def test_a_task_that_works_in_place_updates_the_callers_array(learner):
 
 def test_generators_are_iterated_across_the_wire(learner):
     assert [(a.tolist(), i) for a, i in learner.batches(3)] == [([0, 0], 0), ([1, 1], 1), ([2, 2], 2)]
+
+
+def test_a_generator_that_changes_its_input_while_it_runs_is_caught(learner):
+    x = np.arange(5.0)
+    with pytest.raises(InputChanged, match="shuffled changed its 1st argument"):
+        list(learner.shuffled(x))
+    assert x.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_objects_stay_in_the_jail_and_their_data_crosses(learner):
