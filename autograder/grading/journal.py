@@ -15,6 +15,8 @@ from pydantic import ValidationError
 
 from autograder.grading.results import ExerciseResult
 
+BEGINNING = b'{"run": {'  # of every journal
+
 
 class JournalError(Exception):
     """The results folder cannot be used; the message says why and what to do."""
@@ -28,6 +30,17 @@ class Journal:
 
     def __init__(self, folder: Path, identity: dict[str, str]):
         self.path = folder / "journal.jsonl"
+        try:
+            self._open(folder)
+        except OSError as error:
+            raise JournalError(f"{folder} cannot be used for the results: {error.strerror}") from None
+        try:
+            self.results = self._recover(identity)
+        except JournalError:
+            self.close()
+            raise
+
+    def _open(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise JournalError(f"{folder} is a file; name a folder for the results")
         if folder.is_dir() and any(folder.iterdir()) and not self.path.exists():
@@ -39,20 +52,18 @@ class Journal:
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.close()
             raise JournalError(f"{folder} is being written by another grading run") from None
-        self.results = self._recover(identity)
 
     def _recover(self, identity: dict[str, str]) -> dict[tuple[str, str], ExerciseResult]:
         self.file.seek(0)
         content = self.file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.ftruncate(self.file.fileno(), len(whole))
         lines = whole.splitlines()
-        if not lines:
-            self._write(json.dumps({"run": identity}))
-            return {}
-        self._demand_same_run(lines[0], identity)
+        if lines:
+            self._demand_same_run(lines[0], identity)
+        elif not BEGINNING.startswith(content[: len(BEGINNING)]):
+            raise self._foreign()
         results = {}
         for number, line in enumerate(lines[1:], 2):
             try:
@@ -62,19 +73,25 @@ class Journal:
                     f"{self.path}, line {number} cannot be read; name another folder with --out"
                 ) from None
             results[result.learner, result.exercise_id] = result
+        os.ftruncate(self.file.fileno(), len(whole))  # not before all of it is known to be ours
+        if not lines:
+            self._write(json.dumps({"run": identity}))
         return results
 
     def _demand_same_run(self, line: bytes, identity: dict[str, str]) -> None:
         try:
-            before = json.loads(line)["run"]
+            before = dict(json.loads(line)["run"])
         except (ValueError, KeyError, TypeError):
-            raise JournalError(f"{self.path} is not a journal of grading; name another folder with --out") from None
+            raise self._foreign() from None
         changed = [name for name, value in identity.items() if before.get(name) != value]
         if changed:
             raise JournalError(
                 f"{self.path.parent} holds results of a run with other {' and '.join(changed)}; "
                 "name another folder with --out, or remove this one"
             )
+
+    def _foreign(self) -> JournalError:
+        return JournalError(f"{self.path} is not a journal of grading; name another folder with --out")
 
     def done(self, learner: str, exercise: str, sha256: str) -> bool:
         """Whether this very file has been graded. Faults of the system are tried again."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import builtins
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -32,6 +33,13 @@ class Judge:
 
     def __post_init__(self) -> None:
         self.checks = [item.stash[CHECK] for item in self.items]
+        cases: Counter[str] = Counter()
+        for place, check in enumerate(self.checks):
+            if not check.visible and "[" in check.name:  # the parameters of a hidden check are inputs, too
+                name = check.name.partition("[")[0]
+                cases[name] += 1
+                sentence = f"{check.sentence.rpartition(' [')[0]} (case {cases[name]})"
+                self.checks[place] = replace(check, sentence=sentence)
 
     @property
     def order(self) -> list[int]:

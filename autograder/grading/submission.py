@@ -6,22 +6,27 @@ and each within limits. What cannot be used becomes a note to the learner; it ne
 
 from __future__ import annotations
 
+import io
+import lzma
 import os
 import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from autograder.catalog import Exercise
 
 MAX_FILE = 1 << 20  # bytes of one source file
-MAX_FILES = 5000  # entries looked at in one submission
+MAX_FILES = 5000  # Python files, and folders, looked at in one submission
 MAX_DEPTH = 12  # folders within folders
-MAX_ZIP = 1 << 30  # bytes of an archive: its table of contents is read as a whole
+MAX_CONTENTS = 16 << 20  # bytes of an archive's table of contents: it is read as a whole
 MAX_NOTES = 20
+MAX_TEXT = 300  # characters of a note, or of a name in it
+UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, ValueError, EOFError)
 IGNORED = re.compile(r"^(\..*|__.*|.*\.(pyc|ipynb|md|txt|csv|npz|json|ya?ml))$")
 
 
@@ -44,6 +49,10 @@ class Submission:
     files: dict[str, bytes] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(_printable(text))
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,22 @@ def find_submissions(root: Path, exercises: Sequence[Exercise]) -> list[Submissi
     `root` may be a folder of learners (each a folder, a zip, or files named `<learner>_<exercise>.py`), or one submission: a zip,
     a `.py` file, or a folder that itself holds modules or exercise files.
 
+    Args:
+        exercises: all of the course; what is to be graded of them is chosen later.
+
     Raises:
         SubmissionError: `root` does not exist or holds nothing that could be a submission.
     """
     if not root.exists():
         raise SubmissionError(f"{root}: no such file or folder")
+    if not (root.is_file() or root.is_dir()):
+        raise SubmissionError(f"{root}: neither a file nor a folder")
     if root.is_file() or _is_one_submission(root, exercises):
-        return [_read(_learner_name(root, exercises), root, exercises)]
+        name = Path(os.path.abspath(root))  # "." has none
+        return [_read(_learner_name(name, exercises), root.resolve(), exercises)]
     found: dict[str, Submission] = {}
     for path in sorted(root.iterdir()):
-        if path.name.startswith((".", "__")) or not (path.is_dir() or path.suffix.lower() in (".zip", ".py")):
+        if path.name.startswith((".", "__")) or not (os.path.isdir(path) or path.suffix.lower() in (".zip", ".py")):
             continue
         learner = _learner_name(path, exercises)
         submission = _read(learner, path, exercises)
@@ -92,35 +107,36 @@ def find_submissions(root: Path, exercises: Sequence[Exercise]) -> list[Submissi
 
 
 def _is_one_submission(root: Path, exercises: Sequence[Exercise]) -> bool:
-    modules, files = {e.module for e in exercises}, {f"{e.name}.py" for e in exercises}
-    return any(path.name in modules or path.name in files for path in root.iterdir())
+    names = {name for e in exercises for name in (e.module, f"{e.name}.py")}
+    folders = [root, root / "exercises"]  # where a learner's repository has its modules
+    return any(path.name in names for folder in folders if folder.is_dir() for path in folder.iterdir())
 
 
 def _learner_name(path: Path, exercises: Sequence[Exercise]) -> str:
     """`ann_activations.py` and `ann.py`, `ann.zip` and `ann/` are all Ann's."""
     name, stem = (os.fsencode(text).decode("utf-8", "backslashreplace") for text in (path.name, path.stem))
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         return name
     for exercise in sorted(exercises, key=lambda e: -len(e.name)):
-        if path.suffix == ".py" and (match := re.fullmatch(rf"(.+)[-_. ]{exercise.name}", stem)):
+        if path.suffix == ".py" and (match := re.fullmatch(rf"(?s)(.+)[-_. ]{exercise.name}", stem)):
             return match[1]
     return stem
 
 
 def _merge(one: Submission, other: Submission) -> Submission:
-    for name in other.files.keys() & one.files.keys():
-        one.notes.append(f"{name}: handed in twice; the first one was graded")
-    return Submission(
-        one.learner, other.files | one.files, other.refused | one.refused, list(dict.fromkeys(one.notes + other.notes))
-    )
+    merged = Submission(one.learner, other.files | one.files, other.refused | one.refused)
+    twice = [f"{name}: handed in twice; the first one was graded" for name in other.files if name in one.files]
+    for note in dict.fromkeys([*one.notes, *twice, *other.notes]):
+        merged.note(note)
+    return merged
 
 
 def _read(learner: str, path: Path, exercises: Sequence[Exercise]) -> Submission:
     submission = Submission(learner)
     if path.is_symlink():
-        submission.notes.append(f"{path.name} is a link; links are not followed")
+        submission.note(f"{path.name} is a link; links are not followed")
     elif path.is_dir():
-        _assign(submission, list(_folder_entries(path)), exercises)
+        _assign(submission, _folder_entries(submission, path), exercises)
     elif path.suffix.lower() == ".zip":
         _read_zip(submission, path, exercises)
     else:
@@ -128,35 +144,44 @@ def _read(learner: str, path: Path, exercises: Sequence[Exercise]) -> Submission
     return submission
 
 
+class ZipSource(io.FileIO):
+    """A zip file on disk whose table of contents, which `zipfile` reads at one go, is not too large."""
+
+    def read(self, size: int = -1) -> bytes:
+        if size > MAX_CONTENTS:
+            raise zipfile.BadZipFile("its table of contents is too large")
+        return super().read(size)
+
+
 def _read_zip(submission: Submission, path: Path, exercises: Sequence[Exercise]) -> None:
     try:
-        if path.stat().st_size > MAX_ZIP:
-            raise ValueError(f"larger than {MAX_ZIP} bytes")
-        with zipfile.ZipFile(path) as archive:
-            _assign(submission, list(_zip_entries(archive)), exercises)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RecursionError) as error:
-        submission.notes.append(f"{path.name} cannot be opened as a zip file: {error}")
+        if problem := _file_entry(path, PurePosixPath(path.name)).problem:
+            raise ValueError(problem)
+        with ZipSource(path) as file, zipfile.ZipFile(file) as archive:
+            _assign(submission, _zip_entries(archive), exercises)
+    except UNREADABLE as error:
+        submission.note(f"{path.name} cannot be opened as a zip file: {_reason(error)}")
 
 
-def _folder_entries(root: Path) -> Iterator[Entry]:
-    """Every regular file below `root`, depth and number bounded. Links are not followed, so there are no loops."""
-    seen, folders = 0, [(root, PurePosixPath())]
-    while folders:
-        folder, inside = folders.pop(0)
+def _folder_entries(submission: Submission, root: Path) -> Iterator[Entry]:
+    """Every Python file below `root`, the nearest first. Links are not followed, so there are no loops."""
+    folders = [(root, PurePosixPath())]
+    for folder, inside in folders:
         try:
             paths = sorted(folder.iterdir())
-        except OSError:
+        except OSError as error:
+            submission.note(f"{inside / folder.name} cannot be read ({_reason(error)})")
             continue
         for path in paths:
-            seen += 1
-            if seen > MAX_FILES:
-                return
-            entry = _file_entry(path, inside / path.name)
-            if path.is_dir() and not path.is_symlink():
-                if len(inside.parts) < MAX_DEPTH and not IGNORED.match(path.name):
+            if _is_folder(path):
+                if len(inside.parts) < MAX_DEPTH and len(folders) < MAX_FILES and not IGNORED.match(path.name):
                     folders.append((path, inside / path.name))
-            else:
-                yield entry
+            elif path.suffix == ".py":
+                yield _file_entry(path, inside / path.name)
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # unlike those of Path, these never raise
 
 
 def _file_entry(path: Path, inside: PurePosixPath) -> Entry:
@@ -172,13 +197,15 @@ def _file_entry(path: Path, inside: PurePosixPath) -> Entry:
 
 
 def _zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
-    for member in archive.infolist()[:MAX_FILES]:
-        if member.is_dir():
-            continue
+    for member in archive.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
+        if member.is_dir() or path.suffix != ".py":
+            continue
         problem = ""
-        if path.is_absolute() or ".." in path.parts or len(path.parts) > MAX_DEPTH:
+        if path.is_absolute() or ".." in path.parts:
             problem = "has a path that leads out of the archive"
+        elif len(path.parts) > MAX_DEPTH:
+            problem = "lies too deep in folders"
         elif stat.S_ISLNK(member.external_attr >> 16):
             problem = "is a link; links are not followed"
         elif member.flag_bits & 1:
@@ -186,32 +213,36 @@ def _zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:
         yield Entry(path, member.file_size, (archive, member), problem)
 
 
-def _assign(submission: Submission, entries: list[Entry], exercises: Sequence[Exercise], alone: bool = False) -> None:
+def _assign(
+    submission: Submission, entries: Iterable[Entry], exercises: Sequence[Exercise], alone: bool = False
+) -> None:
     """Give each exercise its file; the shallowest one where there are several."""
-    for entry in sorted(entries, key=lambda e: (len(e.path.parts), str(e.path))):
-        if entry.path.suffix != ".py" or any(IGNORED.match(part) for part in entry.path.parts):
+    entries = iter(entries)
+    looked_at = list(islice(entries, MAX_FILES))
+    if next(entries, None):
+        submission.note(f"more than {MAX_FILES} Python files; the rest was not looked at")
+    for entry in sorted(looked_at, key=lambda e: (len(e.path.parts), str(e.path))):
+        if any(IGNORED.match(part) and part != ".." for part in entry.path.parts):
             continue
         candidates = _candidates(entry, exercises, alone)
-        if len(candidates) != 1:
-            reason = (
-                "belongs to no exercise of this course"
-                if not candidates
-                else (
-                    "could be any of "
-                    + ", ".join(e.id for e in candidates)
-                    + ": put it into a folder named like its module"
-                )
-            )
-            if len(submission.notes) < MAX_NOTES and _might_be_meant(entry, exercises):
-                submission.notes.append(f"{_printable(entry.path)} {reason}; it was not graded")
-            continue
-        _take(submission, entry, candidates[0].id)
+        if len(candidates) == 1:
+            _take(submission, entry, candidates[0].id)
+        elif _might_be_meant(entry, exercises):
+            submission.note(f"{_printable(entry.path)} {_why_not(entry, candidates, alone)}; it was not graded")
+
+
+def _why_not(entry: Entry, candidates: Sequence[Exercise], alone: bool) -> str:
+    if candidates:
+        names = ", ".join(exercise.id for exercise in candidates)
+        return f"could be any of {names}: put it into a folder named like its module"
+    return (alone and _content(entry)[1]) or "belongs to no exercise of this course"
 
 
 def _might_be_meant(entry: Entry, exercises: Sequence[Exercise]) -> bool:
     """Whether a file nobody asked for lies where an exercise would: worth a note, unlike the rest of somebody's repository."""
     near = len(entry.path.parts) <= 2 or entry.path.parts[-2] in {e.module for e in exercises}
-    return near and not entry.path.name.startswith("test_")
+    ours = entry.path.name.startswith("test_") or "autograder" in entry.path.parts  # both came with the exercises
+    return near and not ours
 
 
 def _candidates(entry: Entry, exercises: Sequence[Exercise], alone: bool) -> list[Exercise]:
@@ -220,7 +251,7 @@ def _candidates(entry: Entry, exercises: Sequence[Exercise], alone: bool) -> lis
     if in_module := [e for e in named if e.module in parents]:
         return in_module
     if alone and not named:
-        named = [e for e in exercises if re.fullmatch(rf".+[-_. ]{e.name}", stem)]
+        named = [e for e in exercises if re.fullmatch(rf"(?s).+[-_. ]{e.name}", stem)]
         longest = max((len(e.name) for e in named), default=0)
         named = [e for e in named if len(e.name) == longest] or _by_content(entry, exercises)
     return named
@@ -230,9 +261,7 @@ def _by_content(entry: Entry, exercises: Sequence[Exercise]) -> list[Exercise]:
     """The exercise whose tasks a file defines, for files named after the learner alone."""
     if len(exercises) == 1:
         return list(exercises)
-    if entry.problem or entry.size > MAX_FILE:
-        return []
-    defined = set(re.findall(rb"^(?:def|class)\s+(\w+)", entry.read(), re.MULTILINE))
+    defined = set(re.findall(rb"^(?:def|class)\s+(\w+)", _content(entry)[0], re.MULTILINE))
     shared = {e: len(defined & {task.encode() for task in e.tasks}) for e in exercises}
     most = max(shared.values(), default=0)
     return [e for e in exercises if most and shared[e] == most]
@@ -240,25 +269,9 @@ def _by_content(entry: Entry, exercises: Sequence[Exercise]) -> list[Exercise]:
 
 def _take(submission: Submission, entry: Entry, exercise: str) -> None:
     if exercise in submission.files:
-        submission.notes.append(f"{_printable(entry.path)}: handed in twice; the first one was graded")
+        submission.note(f"{_printable(entry.path)}: handed in twice; the first one was graded")
         return
-    problem = entry.problem
-    if not problem and entry.size > MAX_FILE:
-        problem = f"is too large ({entry.size} bytes; at most {MAX_FILE})"
-    if not problem:
-        try:
-            content = entry.read()
-            problem = f"is too large (at most {MAX_FILE} bytes)" if len(content) > MAX_FILE else ""
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-            RuntimeError,
-            ValueError,
-            NotImplementedError,
-            EOFError,
-        ) as error:
-            problem = f"cannot be read ({error})"
+    content, problem = _content(entry)
     if problem:
         submission.refused.setdefault(exercise, f"{_printable(entry.path)} {problem}")
     else:
@@ -266,5 +279,23 @@ def _take(submission: Submission, entry: Entry, exercise: str) -> None:
         submission.refused.pop(exercise, None)
 
 
-def _printable(path: PurePosixPath) -> str:
-    return "".join(c if c.isprintable() else "?" for c in str(path))[:200]
+def _content(entry: Entry) -> tuple[bytes, str]:
+    """What is in a file, or why that cannot be had."""
+    if entry.problem:
+        return b"", entry.problem
+    if entry.size > MAX_FILE:
+        return b"", f"is too large ({entry.size} bytes; at most {MAX_FILE})"
+    try:
+        content = entry.read()
+    except UNREADABLE as error:
+        return b"", f"cannot be read ({_reason(error)})"
+    return (content, "") if len(content) <= MAX_FILE else (b"", f"is too large (at most {MAX_FILE} bytes)")
+
+
+def _reason(error: BaseException) -> str:
+    """An error in words, without the path on the instructor's machine."""
+    return _printable(getattr(error, "strerror", None) or error)
+
+
+def _printable(text: object) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:MAX_TEXT])

@@ -344,7 +344,7 @@ def test_too_many_python_files_are_said_to_be_too_many(find, folder):
         write(folder / "ann" / name, b"")
     write_zip(folder / "bob.zip", files)
     found = find(folder)
-    assert all("more than 5000 files" in said(found[learner]) for learner in ("ann", "bob"))
+    assert all("more than 5000 Python files" in said(found[learner]) for learner in ("ann", "bob"))
 
 
 def test_very_deep_folders(find, folder):
@@ -439,8 +439,9 @@ def test_what_is_no_zip_or_only_the_beginning_of_one(find, folder):
         assert said(found[learner])
 
 
-def test_a_zip_with_an_enormous_table_of_contents(find, folder):
-    write_zip(folder / "ann.zip", {f"{number}/{'x' * 200}": b"" for number in range(40_000)})
+def test_a_zip_with_an_enormous_table_of_contents(find, folder, monkeypatch):
+    monkeypatch.setattr("autograder.grading.submission.MAX_CONTENTS", 1 << 16)
+    write_zip(folder / "ann.zip", {f"{number}/{'x' * 100}": b"" for number in range(1000)})
     found = find(folder)
     assert "ann.zip cannot be opened as a zip file: its table of contents is too large" in said(found["ann"])
     assert found["zoe"].files == {ACTIVATIONS: RELU}
@@ -483,19 +484,17 @@ def test_files_that_play_the_part_of_other_modules_are_not_taken(find, folder):
 @pytest.mark.parametrize(
     ("on_disk", "learner"),
     [
-        (b"<script>alert(1)</script>".replace(b"/", b""), "<script>alert(1)<script>"),
+        (b"<script>alert(1)<script>", "<script>alert(1)<script>"),
         ("zoë 🦊".encode(), "zoë 🦊"),
         (b"ann\nbob", "ann\nbob"),
         (b"ann\xff\xfe", "ann\\xff\\xfe"),
         (b"=cmd()", "=cmd()"),
-        (b"...", "..."),
+        (b"ann..", "ann.."),
         (b"-rf", "-rf"),
         ("m\u202eza".encode(), "m\u202eza"),
     ],
 )
 def test_any_name_of_a_learner(find, folder, on_disk, learner):
-    if on_disk.startswith(b"."):
-        on_disk, learner = b"x" + on_disk, "x" + learner
     root = os.fsencode(folder)
     os.mkdir(os.path.join(root, on_disk))
     write(Path(os.fsdecode(os.path.join(root, on_disk))) / "activations.py")
