@@ -81,6 +81,7 @@ def grade_class(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Graded:
     """Grade `exercises` of all `submissions` and journal every result in `out`; what is journalled already is not graded again.
+    The outcome covers these and the exercises that an earlier run graded for all of them.
 
     Args:
         nodes: how many exercises are graded at a time.
@@ -90,7 +91,7 @@ def grade_class(
         JournalError: `out` cannot be used. NodeError: no grading node could be started.
     """
     resumed = 0
-    with Journal(out, _identity(policy, exercises, seed)) as journal:
+    with Journal(out, _identity(policy, seed)) as journal:
         jobs: list[Job] = []
         for submission in submissions:
             for exercise in exercises:
@@ -115,9 +116,10 @@ def grade_class(
                     journal.append(future.result())
                     jobs.pop()
                     progress(total - len(jobs), total)
-        wanted = {(s.learner, e.id) for s in submissions for e in exercises}
-        results = {key: result for key, result in journal.results.items() if key in wanted}
-    return Graded(policy, exercises, submissions, results, resumed)
+        results = journal.results
+    known = [e for e in policy.exercises() if all((s.learner, e.id) in results for s in submissions)]
+    wanted = {(s.learner, e.id) for s in submissions for e in known}
+    return Graded(policy, known, submissions, {key: results[key] for key in results if key in wanted}, resumed)
 
 
 def _job(policy: Policy, submission: Submission, exercise: Exercise) -> Job:
@@ -153,10 +155,10 @@ def by_libraries(policy: Policy, exercises: Sequence[Exercise]) -> dict[tuple[st
     return groups
 
 
-def _identity(policy: Policy, exercises: Sequence[Exercise], seed: int) -> dict[str, str]:
+def _identity(policy: Policy, seed: int) -> dict[str, str]:
     """What must be the same for results to be comparable. Points are not among it: they are counted from the results."""
     digest = hashlib.sha256()
-    for exercise in exercises:
+    for exercise in policy.exercises():
         rules = [
             policy.limits(exercise).model_dump(),
             sorted(policy.allowed_imports(exercise)),

@@ -173,7 +173,7 @@ class Worker:
         self.callbacks: list[Callable] = []
         self.layers: list[str] = []
         self.cause_of_death: str | None = None
-        self.names: dict[str, str] = {}
+        self.line_counts: dict[str, int] = {}
 
     def wait_until_ready(self) -> list[str]:
         self.peer.deadline = time.monotonic() + FORK_SECONDS
@@ -201,6 +201,7 @@ class Worker:
             stand_ins: by module, functions of this side that take the place of the module's own, called back when they are used.
         """
         names = {key: key.replace(".", "/") + ".py" for key in sources} | dict(filenames or {})
+        self.line_counts = {names[key]: len(text.splitlines()) + 1 for key, text in sources.items()}
         replaced = {module: dict(functions) for module, functions in (stand_ins or {}).items()}
         self.request("load", dict(sources), names, name, replaced)
         return proxy.RemoteModule(self, names[name])
@@ -237,14 +238,16 @@ class Worker:
     def learner_error(self, details: Any) -> LearnerError | WireError:
         match details:
             case [str(etype), str(message), list(frames)]:
-                shown = [
-                    tuple(frame)
-                    for frame in frames[-20:]
-                    if type(frame) is list and [type(part) for part in frame] == [str, int, str, str]
-                ]
+                shown = [tuple(frame) for frame in frames[-20:] if self.is_frame(frame)]
                 return learner_error(etype[:100], message[:2000], shown)
         self.kill("its answer could not be read")
         return WireError("a malformed error")
+
+    def is_frame(self, frame: Any) -> bool:
+        """Whether it names a line that there is: more than that a frame shall not be able to say."""
+        if type(frame) is not list or [type(part) for part in frame] != [str, int, str, str]:
+            return False
+        return 0 <= frame[1] <= self.line_counts.get(frame[0], -1)
 
     # What the worker may ask of this side: only the functions that were passed to it.
 

@@ -138,7 +138,7 @@ class Peer:
         if magic != MAGIC:
             raise WireError("bad magic")
         if meta_size > self.caps.meta or body_size > self.caps.body:
-            raise WireError(f"a message of {meta_size + body_size} bytes is too large")
+            raise WireError("a message that is too large")
         meta = self.read(bytearray(meta_size))
         # np.empty is backed lazily: an announced size costs nothing until it is really sent.
         body = self.read(np.empty(body_size, np.uint8)) if body_size else None

@@ -279,7 +279,7 @@ def adamw(
         lr: the learning rate.
         beta1, beta2: how much of m and of v is kept, from 0 to below 1.
         eps: added to the root, outside of it.
-        weight_decay: the share of θ that a step takes away, divided by lr.
+        weight_decay: a step takes the share lr · weight_decay of θ away.
 
     Returns:
         The tuple (new parameter, new state); the new state is {"step": t, "exp_avg": m, "exp_avg_sq": v}, where t is an

@@ -236,7 +236,7 @@ def test_scaled_dot_product_attention_of_sizes_one(learner, reference, probe):
         assert_close(learner.scaled_dot_product_attention(q, k, v), expected)
 
 
-# Multi-head attention. D is neither K nor V nor a multiple of H: the widths of the heads are given.
+# Multi-head attention, mostly with widths of the heads that do not follow from D.
 
 
 def make(module, probe, **given):
@@ -324,8 +324,8 @@ def test_multi_head_attention_can_be_trained_in_all_its_parameters(learner, prob
 def test_multi_head_attention_starts_from_random_weights_of_moderate_size(learner, probe):
     model, shapes = make(learner, probe)
     for name, value in model.state_dict().items():
-        assert torch.isfinite(value).all() and value.abs().max() < 10.0, f"{name} is finite and moderate"
-        assert value.numel() == 1 or len(shapes[name]) == 1 or value.std() > 0.0, f"{name} is random"
+        assert torch.isfinite(value).all() and value.abs().max() < 10.0, f"{name} is finite and of moderate size"
+        assert len(shapes[name]) == 1 or value.std() > 0.01, f"{name} is random"
 
 
 def test_multi_head_attention_to_a_single_key_is_its_value_projected(learner, probe):
@@ -421,6 +421,232 @@ def test_multi_head_attention_agrees_with_heads_computed_one_by_one(learner, pro
 @pytest.mark.stage("whole")
 def test_multi_head_attention_agrees_with_pytorch(learner, probe):
     h, width = probe.shape("H K")
-    d = probe.fix("D", h * width)
-    model, state = loaded(learner, probe, value_width=width, key_width=None, **{}) if False else (None, None)
-    assert d and model is state
+    d, names = h * width, ("q_proj", "k_proj", "v_proj", "out_proj")
+    shapes = {f"{name}.weight": (d, d) for name in names} | {f"{name}.bias": (d,) for name in names}
+    state = random_state(probe, shapes)
+    model = learner.MultiHeadAttention(d, h)
+    model.load_state_dict(state)
+    oracle = torch.nn.MultiheadAttention(d, h, batch_first=True)
+    packed = {f"in_proj_{part}": torch.cat([state[f"{name}.{part}"] for name in names[:3]]) for part in ("weight", "bias")}
+    oracle.load_state_dict(packed | {name: state[name] for name in ("out_proj.weight", "out_proj.bias")})
+    x, memory, mask = probe.tensor("B T", d), probe.tensor("B S", d), random_mask(probe, "T S")
+    expected, _ = oracle(x, memory, memory, attn_mask=~mask)  # there True means "may not"
+    assert_close(model(x, memory, mask), expected.detach())
+
+
+@pytest.mark.stage("whole")
+def test_multi_head_attention_lets_gradients_through_to_x_and_memory(learner, reference, probe):
+    model, state = loaded(learner, probe)
+    expected, _ = loaded(reference, probe, state)
+    inputs, dy = [probe.tensor("B T D"), probe.tensor("B S D"), random_mask(probe, "T S")], probe.tensor("B T D")
+    _, gradients = learner.vjp("MultiHeadAttention.forward", [model, *inputs], dy)
+    _, expected_gradients = reference.vjp("MultiHeadAttention.forward", [expected, *inputs], dy)
+    assert_close(gradients[1:3], expected_gradients[1:3], name="the gradients of x and memory")
+
+
+@pytest.mark.stage("whole")
+def test_multi_head_attention_adds_up_the_gradients_of_queries_keys_and_values(learner, reference, probe):
+    model, state = loaded(learner, probe)
+    expected, _ = loaded(reference, probe, state)
+    x, dy = probe.tensor("B T D"), probe.tensor("B T D")
+    _, gradients = learner.vjp("MultiHeadAttention.forward", [model, x], dy)
+    _, expected_gradients = reference.vjp("MultiHeadAttention.forward", [expected, x], dy)
+    assert_close(gradients[1], expected_gradients[1], name="the gradient of x")
+
+
+@pytest.mark.stage("robust")
+def test_multi_head_attention_of_a_query_that_may_attend_nowhere_is_the_last_bias(learner, probe):
+    model, state = loaded(learner, probe)
+    x, mask = probe.tensor("B T D"), random_mask(probe, "B 1 T T")
+    y = model(x, None, mask)
+    mask[:, :, -1] = False
+    expected = torch.cat([y[:, :-1], state["out_proj.bias"].repeat(len(x), 1, 1)], dim=1)  # (B, T, D)
+    assert_close(model(x, None, mask), expected)
+
+
+@pytest.mark.stage("robust")
+def test_multi_head_attention_works_in_float64_too(learner, reference, probe):
+    model, state = loaded(learner, probe)
+    expected, _ = loaded(reference, probe, state)
+    x, memory = probe.tensor("B T D", dtype=torch.float64), probe.tensor("B S D", dtype=torch.float64)
+    y, wanted = model.double()(x, memory), expected.double()(x, memory)
+    assert_shape(y, x.shape, torch.float64)
+    assert_close(y.float(), wanted.float())
+
+
+@pytest.mark.stage("robust")
+def test_multi_head_attention_of_sizes_one(learner, reference, probe):
+    for b, t, s, d, h, k, v in ((1, 3, 2, 5, 7, 2, 3), (3, 1, 2, 5, 7, 2, 3), (3, 2, 1, 5, 7, 2, 3), (2, 3, 5, 7, 1, 2, 3),
+                                (2, 3, 5, 7, 2, 1, 3), (2, 3, 5, 7, 2, 3, 1)):  # fmt: skip
+        model = learner.MultiHeadAttention(d, h, key_width=k, value_width=v)
+        expected = reference.MultiHeadAttention(d, h, key_width=k, value_width=v)
+        state = random_state(probe, {name: tuple(value.shape) for name, value in expected.state_dict().items()})
+        model.load_state_dict(state)
+        expected.load_state_dict(state)
+        x, memory = probe.tensor(b, t, d), probe.tensor(b, s, d)
+        assert_close(model(x), expected(x))
+        assert_close(model(x, memory), expected(x, memory))
+
+
+@pytest.mark.stage("robust")
+def test_multi_head_attention_refuses_heads_that_cannot_share_the_model_width(learner, probe):
+    k, v = probe.shape("K V")
+    for options in ({}, {"key_width": k}, {"value_width": v}):
+        with pytest.raises(ValueError):
+            learner.MultiHeadAttention(7, 3, **options)
+
+
+@pytest.mark.stage("shape")
+def test_attention_backward_returns_gradients_shaped_like_q_k_and_v(learner, probe):
+    for dtype in (torch.float32, torch.float64):
+        inputs = qkv(probe, dtype=dtype)
+        gradients = learner.attention_backward(probe.tensor("B H T V", dtype=dtype), *inputs)
+        assert isinstance(gradients, tuple | list) and len(gradients) == 3, "attention_backward returns three gradients"
+        for name, gradient, given in zip(("dq", "dk", "dv"), gradients, inputs, strict=True):
+            assert_shape(gradient, given.shape, dtype, name=name)
+
+
+def test_attention_backward_weighs_dv_as_the_output_was_weighed(learner, reference, probe):
+    q, k, v = qkv(probe)
+    dy = torch.zeros(probe.shape("B H T V"))
+    dy[:, :, -1] = probe.tensor("B H V")
+    _, weights = reference.scaled_dot_product_attention(q, k, v)
+    _, _, dv = learner.attention_backward(dy, q, k, v)
+    assert_close(dv, weights[:, :, -1, :, None] * dy[:, :, -1, None, :])
+
+
+def test_attention_backward_adds_dv_up_over_the_queries(learner, probe):
+    q, k, v = qkv(probe)
+    dy = probe.tensor("B H T V")
+    _, _, dv = learner.attention_backward(dy, torch.zeros_like(q), k, v)  # all weights are 1 / S
+    expected = dy.sum(dim=2, keepdim=True) / probe.size("S")  # (B, H, 1, V)
+    assert_close(dv, expected.repeat(1, 1, probe.size("S"), 1))
+
+
+def test_attention_backward_of_two_keys_is_that_of_a_sigmoid(learner, probe):
+    q, k, v = probe.tensor("B 1 K"), probe.tensor("B 2 K"), probe.tensor("B 2 V")
+    dy, root = probe.tensor("B 1 V"), math.sqrt(probe.size("K"))
+    weight = torch.sigmoid((q[:, 0] * (k[:, 1] - k[:, 0])).sum(dim=-1) / root)  # (B,), that of key 1
+    slope = weight * (1.0 - weight) * (dy[:, 0] * (v[:, 1] - v[:, 0])).sum(dim=-1)  # (B,), the gradient of its score
+    dq, dk, _ = learner.attention_backward(dy, q, k, v)
+    assert_close(dq[:, 0], slope[:, None] * (k[:, 1] - k[:, 0]) / root, name="dq")
+    assert_close(dk[:, 1], slope[:, None] * q[:, 0] / root, name="dk of key 1")
+    assert_close(dk[:, 0], -slope[:, None] * q[:, 0] / root, name="dk of key 0")
+
+
+def test_attention_backward_leaves_q_and_k_alone_where_all_values_are_equal(learner, probe):
+    q, k, _ = qkv(probe)
+    v = probe.tensor("B H 1 V").repeat(1, 1, probe.size("S"), 1)
+    dq, dk, _ = learner.attention_backward(probe.tensor("B H T V"), q, k, v)
+    assert dq.abs().max() < 1e-4 and dk.abs().max() < 1e-4, "dq and dk are zero: no weight changes the output"
+
+
+def test_attention_backward_of_queries_without_a_gradient_sends_them_none(learner, probe):
+    q, k, v = qkv(probe)
+    dy = probe.tensor("B H T V")
+    dy[:, :, 1:] = 0.0
+    dq, dk, dv = learner.attention_backward(dy, q, k, v)
+    assert_close(dq[:, :, 1:], torch.zeros_like(q[:, :, 1:]), name="dq of the other queries")
+    alone = learner.attention_backward(dy[:, :, :1].clone(), q[:, :, :1].clone(), k, v)
+    assert_close((dq[:, :, :1], dk, dv), tuple(alone), name="the rest")
+
+
+def test_attention_backward_gives_a_masked_key_no_gradient(learner, probe):
+    q, k, v = qkv(probe)
+    mask = random_mask(probe, "B H T S")
+    mask[..., -1] = False
+    _, dk, dv = learner.attention_backward(probe.tensor("B H T V"), q, k, v, mask)
+    assert_close(dk[:, :, -1], torch.zeros_like(k[:, :, -1]), name="dk of the key that nobody may see")
+    assert_close(dv[:, :, -1], torch.zeros_like(v[:, :, -1]), name="dv of the key that nobody may see")
+
+
+def test_attention_backward_of_the_first_query_under_a_causal_mask(learner, probe):
+    t = probe.size("T")
+    q, k, v, dy = probe.tensor("B T K"), probe.tensor("B T K"), probe.tensor("B T V"), probe.tensor("B T V")
+    dy[:, 1:] = 0.0
+    dq, dk, dv = learner.attention_backward(dy, q, k, v, mask=torch.ones(t, t, dtype=torch.bool).tril())
+    assert_close((dq, dk), (torch.zeros_like(q), torch.zeros_like(k)), name="dq and dk")
+    assert_close(dv, dy, name="dv")
+
+
+def test_attention_backward_of_a_case_computed_by_hand(learner):
+    half = math.log(3.0) / 2.0
+    q, k = torch.tensor([[1.0], [-1.0]]).repeat(1, 4), torch.tensor([[0.0], [half]]).repeat(1, 4)  # ¼ and ¾, ¾ and ¼
+    dq, dk, dv = learner.attention_backward(torch.tensor([[16.0], [32.0]]), q, k, torch.tensor([[1.0], [3.0]]))
+    assert_close(dv, torch.tensor([[28.0], [20.0]]), name="dv")
+    assert_close(dk, torch.tensor([[3.0], [-3.0]]).repeat(1, 4), name="dk")
+    assert_close(dq, torch.tensor([[3.0 * half], [6.0 * half]]).repeat(1, 4), name="dq")
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_equals_the_reference(learner, reference, probe):
+    q, k, v = qkv(probe)
+    dy = probe.tensor("B H T V")
+    for mask in (None, random_mask(probe, "B H T S")):
+        assert_close(learner.attention_backward(dy, q, k, v, mask), reference.attention_backward(dy, q, k, v, mask))
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_agrees_with_autograd(learner, reference, probe):
+    inputs, dy = [*qkv(probe), random_mask(probe, "B H T S")], probe.tensor("B H T V")
+    _, expected = reference.vjp("scaled_dot_product_attention", inputs, (dy, None))
+    assert_close(learner.attention_backward(dy, *inputs), tuple(expected[:3]))
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_gives_the_slopes_of_attention(learner, reference, probe):
+    inputs, mask, dy = small_case(probe)
+    for given in (None, mask):
+        gradients = learner.attention_backward(dy, *inputs, given)
+
+        def output(*values, given=given):
+            return reference.scaled_dot_product_attention(*values, given)[0]
+
+        assert_gradients(output, inputs, list(gradients), dy, names=("q", "k", "v"))
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_broadcasts_masks_of_many_shapes(learner, reference, probe):
+    q, k, v = qkv(probe)
+    dy = probe.tensor("B H T V")
+    for spec in ("T S", "B 1 T S", "B 1 1 S", "1 H T S", "H 1 S", "S"):
+        mask = random_mask(probe, spec)
+        expected = reference.attention_backward(dy, q, k, v, mask.expand(probe.shape("B H T S")).clone())
+        assert_close(learner.attention_backward(dy, q, k, v, mask), expected)
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_takes_any_number_of_leading_axes(learner, reference, probe):
+    for lead in (*LEADS, "2 B H "):
+        inputs, dy = [*qkv(probe, lead), random_mask(probe, "T S")], probe.tensor(lead + "T V")
+        assert_close(learner.attention_backward(dy, *inputs), reference.attention_backward(dy, *inputs))
+
+
+@pytest.mark.stage("robust")
+def test_attention_backward_through_a_query_that_may_attend_nowhere_is_zero(learner, probe):
+    q, k, v = qkv(probe, "B ")
+    mask, dy = random_mask(probe, "B T S"), probe.tensor("B T V")
+    mask[:, 0] = False
+    dq, dk, dv = learner.attention_backward(dy, q, k, v, mask)
+    rest = [x[:, 1:].clone() for x in (dy, q, mask)]
+    expected = learner.attention_backward(rest[0], rest[1], k, v, rest[2])
+    assert_close(dq, torch.cat([torch.zeros_like(q[:, :1]), expected[0]], dim=1), name="dq")
+    assert_close((dk, dv), tuple(expected[1:]), name="dk and dv")
+
+
+@pytest.mark.stage("robust")
+def test_attention_backward_survives_huge_scores(learner, probe):
+    q, k, best, second = one_winner(probe)
+    v, dy, zeros = probe.tensor("S V"), probe.tensor("T V"), (torch.zeros_like(q), torch.zeros_like(k))
+    for mask, winner in ((None, best), (one_hot(best, probe.size("S")) == 0, second)):
+        dq, dk, dv = learner.attention_backward(dy, q, k, v, mask)
+        assert_close((dq, dk), zeros, name="dq and dk, where the weights do not move")
+        assert_close(dv, one_hot(winner, probe.size("S")).T @ dy, name="dv")
+
+
+@pytest.mark.stage("robust")
+def test_attention_backward_of_sizes_one(learner, reference, probe):
+    for t, s, k_width, v_width in ((1, 5, 3, 2), (5, 1, 3, 2), (5, 3, 1, 2), (5, 3, 2, 1)):
+        inputs = probe.tensor(2, t, k_width), probe.tensor(2, s, k_width), probe.tensor(2, s, v_width)
+        dy = probe.tensor(2, t, v_width)
+        assert_close(learner.attention_backward(dy, *inputs), reference.attention_backward(dy, *inputs))
