@@ -1,6 +1,8 @@
 # make demo    a sample class is made and graded; says what to look at next
 # make test    all tests (installs torch as well; about 5 GB with its CUDA libraries)
 # make check   lint, formatting and drift of generated files, without running tests
+# make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught
+# make bench   what grading costs, beside one pytest process a submission
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -8,7 +10,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check verify bench clean
 
 demo: $(VENV)/.core
 	rm -rf build/class build/results
@@ -22,6 +24,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/autograder build --check
+
+verify: $(VENV)/.dev
+	$(BIN)/autograder verify
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py

@@ -98,6 +98,7 @@ def show(graded: Graded, out: Path) -> None:
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, PIPED_WIDTH)
+    console.print(graded.policy.title, style="bold", highlight=False, markup=False)
     console.print(as_table(graded))
     faults: dict[tuple[str, str], list[str]] = {}
     for name, tasks in graded.untested.items():
@@ -128,8 +129,6 @@ def as_table(graded: Graded) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
         header_style="dim",
-        title=graded.policy.title,
-        title_justify="left",
     )
     table.add_column("learner", no_wrap=True, max_width=24)
     for exercise in graded.exercises:

@@ -84,6 +84,7 @@ class JailedProvider:
             raise self.failure
         self.met_hidden_check = self.met_hidden_check or not check.visible
         self.module._begin_check(check.in_place)
+        self.worker.seconds_left = self.worker.wall_seconds
         return self.module
 
     @property

@@ -39,6 +39,7 @@ from autograder.testing.running import CHECK
 
 CHILD_MEMORY = 4 << 30  # bytes above what the node has mapped: room for the arrays a check may receive
 CHILDREN = 3  # a check that kills its child is tried no more; after so many the rest is left
+CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
 
 
 class GradingLoop:
@@ -122,10 +123,14 @@ class GradingLoop:
         if job.seed is not None:
             judge = replace(judge, seed=job.seed)
         found: dict[int, CheckResult] = {}
-        closing = self.run_children(zygote, judge, job, judge.order, found)
+        deadline = start + NODES_SHARE * job.seconds
+        closing = self.run_children(zygote, judge, job, deadline, judge.order, found)
+        late = time.monotonic() >= deadline
+        status = Status.TIMEOUT if late else Status.SYSTEM
+        message = "those before it took too long" if late else "this check could not be run"
         for index, check in enumerate(judge.checks):
-            found.setdefault(index, unjudged(check, Status.SYSTEM, "this check could not be run"))
-        self.carry_forward(zygote, judge, job, found)
+            found.setdefault(index, unjudged(check, status, message))
+        self.carry_forward(zygote, judge, job, deadline, found)
         update = {
             "checks": [found[index] for index in range(len(judge.checks))],
             "note": closing.get("note", ""),
@@ -134,7 +139,9 @@ class GradingLoop:
         }
         return result.model_copy(update=update)
 
-    def carry_forward(self, zygote: Zygote, judge: Judge, job: Job, found: dict[int, CheckResult]) -> None:
+    def carry_forward(
+        self, zygote: Zygote, judge: Judge, job: Job, deadline: float, found: dict[int, CheckResult]
+    ) -> None:
         """Grade what did not pass once more, with the reference in place of the tasks that it builds on."""
         exercise = self.exercises[job.exercise]
         own = f"{exercise.module}.{exercise.name}"
@@ -148,7 +155,7 @@ class GradingLoop:
                 continue
             waiting = [index for index in judge.order if index in failed and judge.checks[index].task == task]
             again: dict[int, CheckResult] = {}
-            self.run_children(zygote, judge, job, waiting, again, replaced)
+            self.run_children(zygote, judge, job, deadline, waiting, again, replaced)
             names = ", ".join(sorted(name for _, name in replaced))
             for index, result in again.items():
                 if result.status is Status.PASSED:
@@ -160,6 +167,7 @@ class GradingLoop:
         zygote: Zygote,
         judge: Judge,
         job: Job,
+        deadline: float,
         wanted: Sequence[int],
         found: dict[int, CheckResult],
         replaced: Collection[Task] = (),
@@ -168,9 +176,11 @@ class GradingLoop:
         take up what one that died has left."""
         closing: dict[str, str] = {}
         for _ in range(CHILDREN):
-            if waiting := [index for index in wanted if index not in found]:
+            waiting, now = [index for index in wanted if index not in found], time.monotonic()
+            if waiting and now < deadline:
                 provider = JailedProvider(zygote, self.policy, self.exercises[job.exercise], job.files, replaced)
-                closing |= self.run_child(zygote, judge, provider, job.seconds, waiting, found)
+                childs = min(deadline, now + CHILDS_SHARE * job.seconds)
+                closing |= self.run_child(zygote, judge, provider, childs, waiting, found)
         return closing
 
     def run_child(
@@ -178,7 +188,7 @@ class GradingLoop:
         zygote: Zygote,
         judge: Judge,
         provider: JailedProvider,
-        seconds: float,
+        deadline: float,
         waiting: Sequence[int],
         found: dict[int, CheckResult],
     ) -> dict[str, str]:
@@ -190,7 +200,6 @@ class GradingLoop:
             run_as_child(writer, lambda: messages(judge, provider, waiting, found))
         os.close(writer)
         pidfd = os.pidfd_open(pid)
-        deadline = time.monotonic() + seconds / 2
         closing, running, in_time = {}, None, True
         for message in read_messages(reader, deadline):
             if message is None:

@@ -165,7 +165,10 @@ def own_uids() -> Iterator[int]:
 
 
 class Worker:
-    """One jailed process and the conversation with it. Every request has `wall_seconds` from start to end."""
+    """One jailed process and the conversation with it.
+
+    Every request has `wall_seconds` from start to end or, once `seconds_left` is set, what all requests together have left of it.
+    """
 
     def __init__(self, sock: socket.socket, pidfd: int, output: int, wall_seconds: float):
         self.pidfd, self.output_fd, self.wall_seconds = pidfd, output, wall_seconds
@@ -173,6 +176,7 @@ class Worker:
         self.callbacks: list[Callable] = []
         self.layers: list[str] = []
         self.cause_of_death: str | None = None
+        self.seconds_left: float | None = None
         self.line_counts: dict[str, int] = {}
 
     def wait_until_ready(self) -> list[str]:
@@ -215,9 +219,9 @@ class Worker:
         """
         if self.cause_of_death:
             raise WorkerDied(self.cause_of_death)
-        outermost = self.peer.deadline is None
+        outermost, start = self.peer.deadline is None, time.monotonic()
         if outermost:
-            self.peer.deadline = time.monotonic() + self.wall_seconds
+            self.peer.deadline = start + (self.wall_seconds if self.seconds_left is None else self.seconds_left)
         try:
             return self.peer.request(op, *args)
         except Refused as refused:
@@ -228,12 +232,14 @@ class Worker:
         except WorkerTimeout:
             self.kill(f"no answer within {self.wall_seconds:g} s")
             raise WorkerTimeout(self.cause_of_death) from None
-        except WireError as error:
-            self.kill(f"its answer could not be read: {error}")
+        except WireError:
+            self.kill("its answer could not be read")  # the error can hold what the learner's code wrote
             raise
         finally:
             if outermost:
                 self.peer.deadline = None
+                if self.seconds_left is not None:
+                    self.seconds_left -= time.monotonic() - start
 
     def learner_error(self, details: Any) -> LearnerError | WireError:
         match details:

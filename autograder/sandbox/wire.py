@@ -25,6 +25,7 @@ NAMES = """
     bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128
 """
 DTYPES = {name: np.dtype(name) for name in NAMES.split()}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}  # `dtype.name` takes 60 times as long
 TORCH_CARRIED_AS = {"bfloat16": "int16"}  # dtypes that NumPy lacks travel as integers of the same width
 BIT_GENERATORS = {"PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
 
@@ -74,10 +75,10 @@ class Encoder:
             raise WireError(f"nested deeper than {self.caps.depth} levels")
         if kind is list:
             return [self.encode(item, depth + 1) for item in value]
-        if kind is np.ndarray and value.dtype.name in DTYPES and value.dtype.isnative:
-            return self.array("n", value.dtype.name, value)
-        if isinstance(value, np.generic) and value.dtype.name in DTYPES:
-            return self.array("s", value.dtype.name, np.asarray(value))
+        if kind is np.ndarray and value.dtype in DTYPE_NAMES:
+            return self.array("n", DTYPE_NAMES[value.dtype], value)
+        if isinstance(value, np.generic) and value.dtype in DTYPE_NAMES:
+            return self.array("s", DTYPE_NAMES[value.dtype], np.asarray(value))
         if isinstance(value, tuple):
             return {"t": [self.encode(item, depth + 1) for item in tuple.__iter__(value)]}
         if isinstance(value, dict):

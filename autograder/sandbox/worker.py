@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import importlib
 import io
-import linecache
 import os
 import sys
 import traceback
@@ -199,4 +198,3 @@ class BoundedOutput(io.TextIOBase):
 def forget_shared_state() -> None:
     """Give this worker its own random numbers: NumPy's global state is a copy of the fork server's."""
     np.random.seed(int.from_bytes(os.urandom(4), "little"))
-    linecache.clearcache()

@@ -6,10 +6,10 @@ worker shares the address space it was forked from.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.util
 import json
+import linecache
 import os
 import resource
 import signal
@@ -20,6 +20,7 @@ import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
 from autograder.sandbox import jail, worker
+from autograder.sandbox.forking import prepare_to_fork
 from autograder.sandbox.peer import Closed
 
 CONTROL_MESSAGE = 1 << 16
@@ -37,11 +38,11 @@ def main(control_fd: int, libraries: list[str], importable: list[str], readable:
     )  # lets every path finder list its folder while it still may
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Installed(importable)]
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    statm = os.open("/proc/self/statm", os.O_RDONLY)
-    layers = jail.confine_zygote(read=readable)
     sys.argv = sys.orig_argv = ["worker"]
-    gc.collect()
-    gc.freeze()
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    linecache.clearcache()  # lines of libraries: a worker that dropped them would write to many shared pages
+    prepare_to_fork()
+    layers = jail.confine_zygote(read=readable)
     control.sendall(json.dumps({"pid": os.getpid(), "layers": layers}).encode())
     serve(control, statm, layers)
 

@@ -14,8 +14,8 @@ def test_linear_forward_returns_a_row_of_outputs_for_every_row(learner, probe):
 
 def test_linear_forward_of_a_case_computed_by_hand(learner):
     x, w = np.array([[1.0, 2.0], [-1.0, 0.0]]), np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 3.0]])
-    y = learner.linear_forward(x, w, np.array([10.0, 20.0, 30.0]))
-    assert_close(y, np.array([[11.0, 22.0, 38.0], [9.0, 20.0, 28.0]]))
+    y = learner.linear_forward(x, w, np.array([10.0, -20.0, 30.0]))
+    assert_close(y, np.array([[11.0, -18.0, 38.0], [9.0, -20.0, 28.0]]))
 
 
 @pytest.mark.stage("shape")

@@ -214,10 +214,10 @@ def test_backward_through_a_unit_at_exactly_zero_is_zero(learner, reference, pro
 @pytest.mark.stage("robust")
 def test_backward_of_huge_weights_and_of_huge_inputs(learner, reference, probe):
     params, x, targets = network(probe)
-    for w2, x in ((1000.0 * params["w2"], x), (params["w2"], 1000.0 * x)):
-        params["w2"] = w2
-        _, cache = reference.forward(params, x)
-        assert_close(learner.backward(params, cache, targets), reference.backward(params, cache, targets))
+    for weights, inputs in ((1000.0, 1.0), (1.0, 1000.0)):
+        scaled = {**params, "w2": weights * params["w2"]}
+        _, cache = reference.forward(scaled, inputs * x)
+        assert_close(learner.backward(scaled, cache, targets), reference.backward(scaled, cache, targets))
 
 
 @pytest.mark.stage("robust")

@@ -16,6 +16,11 @@ def problem(probe, dtype=torch.float64, steps=6):
     return probe.tensor("N D", dtype=dtype), [probe.tensor("N D", dtype=dtype) for _ in range(steps)]
 
 
+def number(probe):
+    """A parameter, or a gradient, without axes."""
+    return torch.tensor(probe.scalar(-2.0, 2.0))
+
+
 def positive(probe):
     return probe.tensor(probe.uniform("N D", 0.2, 2.0), dtype=torch.float64)
 
@@ -99,8 +104,7 @@ def test_sgd_takes_the_way_of_torch(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_sgd_of_a_single_number_and_of_a_stack_of_matrices(learner, reference, probe):
-    for shape in ((), (2, 3, 5)):
-        param, grad = probe.tensor(*shape), probe.tensor(*shape)
+    for param, grad in ((number(probe), number(probe)), (probe.tensor("2 3 5"), probe.tensor("2 3 5"))):
         assert_close(learner.sgd(param, grad, {}, 0.3, 0.2), reference.sgd(param, grad, {}, 0.3, 0.2))
 
 
@@ -188,7 +192,7 @@ def test_momentum_of_parameters_in_turn_keeps_them_apart(learner, reference, pro
 
 @pytest.mark.stage("robust")
 def test_momentum_of_a_single_number(learner, reference, probe):
-    param, grad, state = probe.tensor(), probe.tensor(), {"momentum_buffer": probe.tensor()}
+    param, grad, state = number(probe), number(probe), {"momentum_buffer": number(probe)}
     assert_close(learner.momentum(param, grad, state, 0.3, 0.6), reference.momentum(param, grad, state, 0.3, 0.6))
 
 
@@ -264,7 +268,7 @@ def test_nesterov_of_parameters_in_turn_keeps_them_apart(learner, reference, pro
 
 @pytest.mark.stage("robust")
 def test_nesterov_of_a_single_number_at_a_new_learning_rate(learner, reference, probe):
-    param, grad = probe.tensor(), probe.tensor()
+    param, grad = number(probe), number(probe)
     _, state = learner.nesterov(param, grad, {}, 0.7, 0.6)
     expected = reference.nesterov(param, grad, reference.nesterov(param, grad, {}, 0.7, 0.6)[1], 0.1, 0.6)
     assert_close(learner.nesterov(param, grad, state, 0.1, 0.6), expected)
@@ -291,7 +295,7 @@ def test_adagrad_adds_up_the_squared_gradients(learner, probe):
 def test_adagrad_takes_a_first_step_of_the_learning_rate_in_every_entry(learner, probe):
     param, (grad,) = problem(probe, steps=1)
     lr = probe.scalar(0.1, 0.6)
-    assert_close(learner.adagrad(param, grad, {}, lr=lr)[0] - param, -lr * grad.sign(), name="the move")
+    assert_close(learner.adagrad(param, grad, {}, lr=lr, eps=0.0)[0] - param, -lr * grad.sign(), name="the move")
 
 
 def test_adagrad_adds_eps_to_the_root_and_not_under_it(learner, probe):
@@ -304,7 +308,7 @@ def test_adagrad_adds_eps_to_the_root_and_not_under_it(learner, probe):
 def test_adagrad_divides_by_the_sum_that_holds_the_new_gradient(learner, probe):
     param, (grad,) = problem(probe, steps=1)
     lr, total = probe.scalar(0.1, 0.6), positive(probe)
-    new, _ = learner.adagrad(param, grad, {"sum": total}, lr=lr)
+    new, _ = learner.adagrad(param, grad, {"sum": total}, lr=lr, eps=0.0)
     assert_close(new - param, -lr * grad / torch.sqrt(total + grad * grad), name="the move")
 
 
@@ -348,7 +352,7 @@ def test_adagrad_of_parameters_in_turn_keeps_them_apart(learner, reference, prob
 
 @pytest.mark.stage("robust")
 def test_adagrad_of_a_single_number_at_a_new_learning_rate(learner, reference, probe):
-    param, grad = probe.tensor(), probe.tensor()
+    param, grad = number(probe), number(probe)
     _, state = learner.adagrad(param, grad, {}, 0.7)
     expected = reference.adagrad(param, grad, reference.adagrad(param, grad, {}, 0.7)[1], 0.1, 0.2)
     assert_close(learner.adagrad(param, grad, state, 0.1, 0.2), expected)
@@ -434,7 +438,7 @@ def test_rmsprop_of_parameters_in_turn_keeps_them_apart(learner, reference, prob
 
 @pytest.mark.stage("robust")
 def test_rmsprop_of_a_single_number_at_a_new_learning_rate(learner, reference, probe):
-    param, grad = probe.tensor(), probe.tensor()
+    param, grad = number(probe), number(probe)
     _, state = learner.rmsprop(param, grad, {}, 0.7, 0.6)
     expected = reference.rmsprop(param, grad, reference.rmsprop(param, grad, {}, 0.7, 0.6)[1], 0.1, 0.6, 0.2)
     assert_close(learner.rmsprop(param, grad, state, 0.1, 0.6, 0.2), expected)
@@ -589,7 +593,7 @@ def test_adam_without_memory_follows_the_sign_of_the_gradient(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_adam_of_a_single_number_at_a_new_learning_rate(learner, reference, probe):
-    param, grad = probe.tensor(), probe.tensor()
+    param, grad = number(probe), number(probe)
     _, state = learner.adam(param, grad, {}, 0.7, 0.6, 0.8)
     expected = reference.adam(param, grad, reference.adam(param, grad, {}, 0.7, 0.6, 0.8)[1], 0.1, 0.6, 0.8, 0.2, 0.3)
     assert_close(learner.adam(param, grad, state, 0.1, 0.6, 0.8, 0.2, 0.3), expected)
@@ -666,7 +670,7 @@ def test_adamw_of_parameters_in_turn_keeps_them_apart(learner, reference, probe)
 
 @pytest.mark.stage("robust")
 def test_adamw_of_a_single_number_at_a_new_learning_rate(learner, reference, probe):
-    param, grad = probe.tensor(), probe.tensor()
+    param, grad = number(probe), number(probe)
     _, state = learner.adamw(param, grad, {}, 0.7, 0.6, 0.8)
     expected = reference.adamw(param, grad, reference.adamw(param, grad, {}, 0.7, 0.6, 0.8)[1], 0.1, 0.6, 0.8, 0.2, 0.3)
     assert_close(learner.adamw(param, grad, state, 0.1, 0.6, 0.8, 0.2, 0.3), expected)
@@ -761,7 +765,7 @@ def test_adam_class_keeps_its_options_in_its_groups(learner, probe):
 @of_the_class
 def test_adam_class_moves_the_parameters_themselves(learner, probe):
     values, grads, lr = several(probe), several(probe), probe.scalar(0.1, 0.6)
-    (after,) = train(learner, values, [grads], lr=lr)
+    (after,) = train(learner, values, [grads], lr=lr, eps=0.0)
     assert_close(after, [value - lr * grad.sign() for value, grad in zip(values, grads, strict=True)])
 
 
@@ -815,7 +819,7 @@ def test_adam_class_counts_the_steps_of_each_parameter(learner, probe):
 def test_adam_class_gives_every_group_its_learning_rate(learner, probe):
     values, grads = several(probe), several(probe)
     near, far = Model(learner, values[:1]), Model(learner, values[1:])
-    optimizer = learner.Adam([{"params": near.parameters(), "lr": 0.01}, {"params": far.parameters()}], lr=0.4)
+    optimizer = learner.Adam([{"params": near.parameters(), "lr": 0.01}, {"params": far.parameters()}], 0.4, eps=0.0)
     near.backward(grads[:1])
     far.backward(grads[1:])
     optimizer.step()
@@ -828,7 +832,7 @@ def test_adam_class_gives_every_group_its_learning_rate(learner, probe):
 def test_adam_class_obeys_a_schedule_of_the_learning_rate(learner, probe):
     values, grads = several(probe), several(probe)
     model = Model(learner, values)
-    optimizer = learner.Adam(model.parameters(), lr=0.4)
+    optimizer = learner.Adam(model.parameters(), lr=0.4, eps=0.0)
     schedule = learner.torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.25)
     for _ in range(2):
         model.backward(grads)
@@ -853,7 +857,7 @@ def test_adam_class_leaves_the_gradients_as_they_are(learner, probe):
 def test_adam_class_calls_the_closure_once_and_returns_its_loss(learner, probe):
     values, grads, calls = several(probe), several(probe), []
     model = Model(learner, values)
-    optimizer = learner.Adam(model.parameters(), lr=0.3)
+    optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
     model.backward(grads)
 
     def closure():
@@ -1009,5 +1013,5 @@ def test_adam_class_of_two_optimizers_keeps_them_apart(learner, probe):
 @pytest.mark.stage("robust")
 @of_the_class
 def test_adam_class_of_a_single_number(learner, probe):
-    value, steps = probe.tensor(), [[probe.tensor()] for _ in range(3)]
+    value, steps = number(probe), [[number(probe)] for _ in range(3)]
     assert_close(train(learner, [value], steps, lr=0.3), train_torch([([value], {})], steps, lr=0.3))

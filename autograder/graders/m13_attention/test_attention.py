@@ -25,8 +25,8 @@ def random_mask(probe, *spec):
 def small_case(probe):
     """Float64 queries, keys, values, a mask and a gradient of the output, few enough for finite differences."""
     # K is 4, whose root is exact: whoever takes it in float32 is right too.
-    inputs = [probe.tensor(3, *axes, dtype=torch.float64) for axes in ((2, 4), (5, 4), (5, 7))]
-    return inputs, random_mask(probe, 3, 2, 5), probe.tensor(3, 2, 7, dtype=torch.float64)
+    inputs = [probe.tensor(2, *axes, dtype=torch.float64) for axes in ((3, 4), (5, 4), (5, 6))]
+    return inputs, random_mask(probe, 2, 3, 5), probe.tensor(2, 3, 6, dtype=torch.float64)
 
 
 def one_winner(probe):
@@ -427,7 +427,9 @@ def test_multi_head_attention_agrees_with_pytorch(learner, probe):
     model = learner.MultiHeadAttention(d, h)
     model.load_state_dict(state)
     oracle = torch.nn.MultiheadAttention(d, h, batch_first=True)
-    packed = {f"in_proj_{part}": torch.cat([state[f"{name}.{part}"] for name in names[:3]]) for part in ("weight", "bias")}
+    packed = {
+        f"in_proj_{part}": torch.cat([state[f"{name}.{part}"] for name in names[:3]]) for part in ("weight", "bias")
+    }
     oracle.load_state_dict(packed | {name: state[name] for name in ("out_proj.weight", "out_proj.bias")})
     x, memory, mask = probe.tensor("B T", d), probe.tensor("B S", d), random_mask(probe, "T S")
     expected, _ = oracle(x, memory, memory, attn_mask=~mask)  # there True means "may not"
@@ -538,7 +540,7 @@ def test_attention_backward_leaves_q_and_k_alone_where_all_values_are_equal(lear
     q, k, _ = qkv(probe)
     v = probe.tensor("B H 1 V").repeat(1, 1, probe.size("S"), 1)
     dq, dk, _ = learner.attention_backward(probe.tensor("B H T V"), q, k, v)
-    assert dq.abs().max() < 1e-4 and dk.abs().max() < 1e-4, "dq and dk are zero: no weight changes the output"
+    assert dq.abs().max() < 1e-3 and dk.abs().max() < 1e-3, "dq and dk are zero: no weight changes the output"
 
 
 def test_attention_backward_of_queries_without_a_gradient_sends_them_none(learner, probe):

@@ -1,0 +1,136 @@
+"""Marked solutions: where each `# BEGIN SOLUTION` … `# END SOLUTION` block is, and which task it belongs to."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from autograder.catalog import BEGIN_MARKER, END_MARKER, CourseError, is_public_definition
+
+_ALMOST_A_MARKER = re.compile(r"\b(BEGIN|END)[\s_-]*SOLUTIONS?\b", re.IGNORECASE)
+_LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
+
+
+class MarkingError(CourseError):
+    """A solution is marked wrongly; the message names file and line."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One marked block: its task, the lines of its two markers (the first line of a file is 1) and its indentation."""
+
+    task: str
+    begin: int
+    end: int
+    indent: str
+
+
+@dataclass(frozen=True)
+class MarkedSource:
+    """The lines of a solution, each with its end, and the blocks in it from top to bottom."""
+
+    lines: tuple[str, ...]
+    blocks: tuple[Block, ...]
+
+    def bodies(self) -> dict[str, list[list[str]]]:
+        """For each task the lines of each of its blocks, without the markers."""
+        bodies: dict[str, list[list[str]]] = {}
+        for block in self.blocks:
+            bodies.setdefault(block.task, []).append(list(self.lines[block.begin : block.end - 1]))
+        return bodies
+
+
+def parse_marked(text: str, name: str) -> MarkedSource:
+    """Find the blocks in the text of a solution; `name` is that of its file.
+
+    Raises:
+        MarkingError: for every way to mark it wrongly.
+    """
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise _error(name, getattr(error, "lineno", None) or 1, getattr(error, "msg", str(error))) from None
+    lines = tuple(re.findall(r"[^\n]*\n|[^\n]+", text))
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    blocks = tuple(_block(name, tree, tokens, lines, begin, end) for begin, end in _pairs(name, tokens, lines))
+    tasks = {block.task for block in blocks}
+    for node in tree.body:
+        if is_public_definition(node) and node.name not in tasks:
+            raise _error(
+                name,
+                node.lineno,
+                f"{node.name} is public, so it counts as a task, but has no `# BEGIN SOLUTION`; "
+                f"mark what learners write in it, or start its name with an underscore",
+            )
+    return MarkedSource(lines, blocks)
+
+
+def _error(name: str, line: int, message: str) -> MarkingError:
+    return MarkingError(f"{name}:{line}: {message}")
+
+
+def _pairs(name: str, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """The lines of the markers that belong together."""
+    comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+    opened = None
+    for number, line in enumerate(lines, start=1):
+        begins, ends = BEGIN_MARKER.match(line), END_MARKER.match(line)
+        if not (begins or ends):
+            if almost := _ALMOST_A_MARKER.search(comments.get(number, "")):
+                wanted = f"# {almost[1].upper()} SOLUTION"
+                raise _error(name, number, f"write the marker as `{wanted}`, alone on its line")
+        elif number not in comments:
+            raise _error(name, number, "a solution marker inside a string")
+        elif begins and opened:
+            raise _error(name, number, f"`# BEGIN SOLUTION` again; the block of line {opened} has no `# END SOLUTION`")
+        elif ends and not opened:
+            raise _error(name, number, "`# END SOLUTION` without a `# BEGIN SOLUTION` before it")
+        elif begins:
+            opened = number
+        else:
+            yield opened, number
+            opened = None
+    if opened:
+        raise _error(name, opened, "`# BEGIN SOLUTION` without an `# END SOLUTION` after it")
+
+
+def _block(
+    name: str, tree: ast.Module, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...], begin: int, end: int
+) -> Block:
+    """The block between two markers, checked: whole statements of one body, at the markers' indentation."""
+    code = [token.end[0] for token in tokens if token.type not in _LAYOUT and begin < token.start[0] < end]
+    if not code:
+        raise _error(name, begin, "no code between the markers: the function would be left without a body")
+    last = max(code)
+    around, inside = [], []
+    for node in (node for node in ast.walk(tree) if isinstance(node, ast.stmt)):
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        if first < begin and node.end_lineno >= last:
+            around.append(node)
+        elif first > begin and node.end_lineno <= last:
+            inside.append(node)
+        elif first <= last and node.end_lineno >= begin:
+            raise _error(name, end, f"the block cuts through the statement of line {first}; mark whole statements")
+    definitions = [node for node in around if isinstance(node, _DEFINITIONS)]  # outermost first, as ast.walk goes
+    if not definitions or not isinstance(definitions[-1], _FUNCTIONS):
+        raise _error(name, begin, "a block must lie inside a function: a stub that raises on import helps nobody")
+    if definitions[0] not in tree.body:
+        raise _error(name, begin, f"{definitions[0].name} must be defined at the top level of the file")
+    if sum(any(node in inside for node in body) for body in _bodies(around)) > 1:
+        raise _error(name, begin, "the block reaches over several branches of a statement; mark each on its own")
+    indent = lines[begin - 1][: lines[begin - 1].index("#")]
+    closing = lines[end - 1][: lines[end - 1].index("#")]
+    if not inside or closing != indent or min(node.col_offset for node in inside) != len(indent):
+        raise _error(name, begin, "both markers must be indented like the statements between them")
+    return Block(definitions[0].name, begin, end, indent)
+
+
+def _bodies(statements: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
+    """Every list of statements directly in the given ones: bodies, else branches, handlers, cases."""
+    for node in statements:
+        for branch in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            yield from (getattr(branch, field, []) for field in ("body", "orelse", "finalbody"))
