@@ -1,6 +1,7 @@
 """What a course holds: its modules, their exercises, the tasks in each. Sources are read with `ast`, never imported."""
 
 import ast
+import json
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 COURSE_VARIABLE = "AUTOGRADER_COURSE"
+LISTING = "course.json"
 ALWAYS_ALLOWED = frozenset({"numpy", "jaxtyping"})
 BEGIN_MARKER = re.compile(r"^[ \t]*# BEGIN SOLUTION[ \t]*\r?$", re.MULTILINE)
 END_MARKER = re.compile(r"^[ \t]*# END SOLUTION[ \t]*\r?$", re.MULTILINE)
@@ -89,6 +91,21 @@ class Course:
     def has_solutions(self) -> bool:
         """False in a learner's course, where the stubs say which exercises there are."""
         return self.solutions_dir.is_dir()
+
+    @cached_property
+    def listing(self) -> dict:
+        """In a learner's course, what `course.json` says of it: title, and of each exercise by its id tasks and imports.
+
+        The stubs cannot tell, since learners change them. Elsewhere, and where the file is missing, empty.
+        """
+        path = self.root / LISTING
+        if self.has_solutions or not path.is_file():
+            return {}
+        try:
+            listing = json.loads(path.read_text(encoding="utf-8"))
+            return {"title": str(listing["title"]), "exercises": dict(listing["exercises"])}
+        except (ValueError, KeyError, TypeError) as error:
+            raise CourseError(f"{path}: not the listing that `autograder release` wrote ({error!r})") from None
 
     @cached_property
     def modules(self) -> "list[Module]":
@@ -197,6 +214,8 @@ class Exercise:
     @cached_property
     def tasks(self) -> list[str]:
         """The graded functions and classes, in the order of the file: those with a marked body; all, if nothing is marked."""
+        if self._listed:
+            return list(self._listed["tasks"])
         if self._tree is None:
             return _TOP_LEVEL_NAME.findall(self._text)
         public = [node for node in self._tree.body if is_public_definition(node)]
@@ -216,6 +235,8 @@ class Exercise:
     @cached_property
     def allowed_imports(self) -> frozenset[str]:
         """Top-level names a submission may import besides the standard library."""
+        if self._listed:
+            return frozenset(self._listed["imports"])
         return ALWAYS_ALLOWED.union(self.libraries, (module.name for module in self.course.modules))
 
     @cached_property
@@ -234,6 +255,10 @@ class Exercise:
 
         visit(self)
         return list(needed)
+
+    @property
+    def _listed(self) -> dict | None:
+        return self.course.listing.get("exercises", {}).get(self.id)
 
     @cached_property
     def _path(self) -> Path:

@@ -108,7 +108,7 @@ class Policy:
 
     @property
     def title(self) -> str:
-        return self.settings.title
+        return self.course.listing.get("title") or self.settings.title
 
     @property
     def seed(self) -> int:
@@ -125,6 +125,8 @@ class Policy:
 
     def points(self, exercise: Exercise) -> dict[str, float]:
         """Points of each task, in the order of the file."""
+        if listed := self.course.listing.get("exercises", {}).get(exercise.id):
+            return dict(listed["tasks"])
         return dict(self._points[exercise.id])
 
     def limits(self, exercise: Exercise) -> Limits:
@@ -153,6 +155,7 @@ class Policy:
 
     def _in_order(self, module: Module) -> list[Exercise]:
         listed = list(self.settings.modules.get(module.name, ModuleRules()).exercises)
+        listed = listed or [name.partition("/")[2] for name in self.course.listing.get("exercises", {})]
         return sorted(module.exercises, key=lambda e: listed.index(e.name) if e.name in listed else len(listed))
 
 

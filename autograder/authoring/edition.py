@@ -1,10 +1,11 @@
-"""The files of a learner's repository that no source of the course holds: pyproject.toml, README.md, .gitignore."""
+"""The files of a learner's repository that no source of the course holds: pyproject.toml, README.md, course.json, .gitignore."""
 
 import json
 from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 
 from autograder.authoring.sources import AuthoringError
 from autograder.catalog import Exercise
+from autograder.policy import Policy
 
 LEARNER_EXTRAS = ("torch", "lesson")
 
@@ -18,7 +19,7 @@ __pycache__/
 
 _PYPROJECT = """\
 [build-system]
-requires = ["setuptools>=68"]
+requires = ["setuptools>=77"]
 build-backend = "setuptools.build_meta"
 
 [project]
@@ -110,3 +111,12 @@ def _installed() -> PackageMetadata:
         return metadata("autograder")
     except PackageNotFoundError:
         raise AuthoringError("the autograder package is not installed; run: pip install -e .") from None
+
+
+def listing(policy: Policy, exercises: list[Exercise]) -> str:
+    """course.json: what there is to do, in order. Stubs change under a learner's hands; this does not."""
+    listed = {
+        exercise.id: {"tasks": policy.points(exercise), "imports": sorted(policy.allowed_imports(exercise))}
+        for exercise in exercises
+    }
+    return json.dumps({"title": policy.title, "exercises": listed}, indent=2) + "\n"

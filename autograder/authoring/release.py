@@ -11,7 +11,7 @@ from autograder.authoring import edition
 from autograder.authoring.build import planned
 from autograder.authoring.leaks import PRIVATE_FOLDERS, find_leaks, regular_files
 from autograder.authoring.sources import AuthoringError
-from autograder.catalog import Course, Module
+from autograder.catalog import LISTING, Course, Module
 from autograder.policy import Policy
 
 MANIFEST = ".autograder-release"
@@ -85,6 +85,7 @@ def _fill(staging: Path, course: Course, modules: list[Module], plan: dict[Path,
     exercises = [exercise for exercise in policy.exercises(course) if exercise.module in names]
     _put(staging / "pyproject.toml", edition.pyproject().encode())
     _put(staging / "README.md", edition.readme(policy.title, exercises).encode())
+    _put(staging / LISTING, edition.listing(policy, exercises).encode())
     _put(staging / ".gitignore", edition.GITIGNORE.encode())
     for path in map(course.root.joinpath, LICENSES):
         if path.is_file() and not path.is_symlink():

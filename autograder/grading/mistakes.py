@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 
-BEGIN, END = "# BEGIN SOLUTION", "# END SOLUTION"
+from autograder.catalog import CourseError
+from autograder.marked_source import MarkedSource, MarkingError, parse_marked
+
 FIELDS = ("task", "name", "replace", "by", "says")
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
 
 
-class MistakeError(Exception):
+class MistakeError(CourseError):
     """A mistake that cannot be read or applied; the message names the file, the task and the mistake."""
 
 
@@ -32,14 +36,26 @@ def load_mistakes(path: Path) -> list[Mistake]:
     Raises:
         MistakeError: the file is not a mapping of exercises to lists of {task, name, replace, by, says}.
     """
-    document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    mistakes = []
-    for exercise, entries in document.items():
-        for number, entry in enumerate(entries or [], 1):
-            if not isinstance(entry, dict) or set(entry) != set(FIELDS):
-                raise MistakeError(f"{path}: {exercise}, entry {number}: needs exactly the fields {', '.join(FIELDS)}")
-            mistakes.append(Mistake(exercise, **{field: str(entry[field]) for field in FIELDS}))
-    return mistakes
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise MistakeError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(document, dict) or not all(isinstance(entries, list | None) for entries in document.values()):
+        raise MistakeError(f"{path}: must be a mapping of exercises, each to a list of mistakes")
+    return [
+        _mistake(path, str(exercise), number, entry)
+        for exercise, entries in document.items()
+        for number, entry in enumerate(entries or [], 1)
+    ]
+
+
+def _mistake(path: Path, exercise: str, number: int, entry: object) -> Mistake:
+    if not isinstance(entry, dict) or set(entry) != set(FIELDS):
+        raise MistakeError(f"{path}: {exercise}, entry {number}: needs exactly the fields {', '.join(FIELDS)}")
+    for field, value in entry.items():
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            raise MistakeError(f"{path}: {exercise}, entry {number}: {field} must be a text; put it in quotes")
+    return Mistake(exercise, **{field: str(entry[field]) for field in FIELDS})
 
 
 def apply_mistake(source: str, mistake: Mistake) -> str:
@@ -48,32 +64,27 @@ def apply_mistake(source: str, mistake: Mistake) -> str:
     Raises:
         MistakeError: the text to replace does not occur exactly once in the marked body of the task.
     """
-    lines = source.splitlines()
-    candidates = [
-        (start, end, body.replace(mistake.replace, mistake.by, 1))
-        for start, end, body in _marked_bodies(lines, mistake.task)
-        for _ in range(body.count(mistake.replace))
-    ]
-    if len(candidates) != 1:
+    marked = _parsed(source.replace("\r\n", "\n"), mistake.exercise)
+    bodies = [(block, _body(marked, block.begin, block.end)) for block in marked.blocks if block.task == mistake.task]
+    count = sum(body.count(mistake.replace) for _, body in bodies)
+    if count != 1:
         raise MistakeError(
-            f"{mistake.exercise}: {mistake.task}: {mistake.name!r}: the text to replace occurs {len(candidates)} times"
+            f"{mistake.exercise}: {mistake.task}: {mistake.name!r}: the text to replace occurs {count} times"
             f" in the marked body, not once: {mistake.replace!r}"
         )
-    start, end, body = candidates[0]
-    indent = lines[start - 1][: -len(lines[start - 1].lstrip())]
-    return "\n".join([*lines[:start], textwrap.indent(body, indent), *lines[end:]]) + "\n"
+    block, body = next((block, body) for block, body in bodies if mistake.replace in body)
+    edited = textwrap.indent(body.replace(mistake.replace, mistake.by), block.indent)
+    return "".join([*marked.lines[: block.begin], edited, "\n", *marked.lines[block.end - 1 :]])
 
 
-def _marked_bodies(lines: list[str], task: str) -> list[tuple[int, int, str]]:
-    """(first line, line after the last, dedented text) of each marked body inside the top-level definition of `task`."""
-    bodies, inside, start = [], False, 0
-    for number, line in enumerate(lines):
-        if line.startswith((f"def {task}(", f"class {task}(", f"class {task}:")):
-            inside = True
-        elif inside and line and not line[0].isspace() and line[0] not in "#)@":
-            inside = False
-        if inside and line.strip() == BEGIN:
-            start = number + 1
-        elif inside and line.strip() == END:
-            bodies.append((start, number, textwrap.dedent("\n".join(lines[start:number]))))
-    return bodies
+@lru_cache(maxsize=16)
+def _parsed(source: str, name: str) -> MarkedSource:
+    try:
+        return parse_marked(source, name)
+    except MarkingError as error:
+        raise MistakeError(str(error)) from None
+
+
+def _body(marked: MarkedSource, begin: int, end: int) -> str:
+    """The text between two markers, without its indentation and its last line end."""
+    return textwrap.dedent("".join(marked.lines[begin : end - 1])).removesuffix("\n")

@@ -64,9 +64,9 @@ class Probe:
         values += np.copysign(AWAY, values)
         return self._both_signs(values).reshape(shape)
 
-    def uniform(self, spec: str | int, low: float = -1.0, high: float = 1.0) -> np.ndarray:
+    def uniform(self, spec: str | int | Sequence[str | int], low: float = -1.0, high: float = 1.0) -> np.ndarray:
         """Float64 values spread evenly over [low, high), none zero, no two close together."""
-        shape = self.shape(spec)
+        shape = self.shape(*spec) if isinstance(spec, tuple) else self.shape(spec)
         count = int(np.prod(shape))
         cells = self._rng.permutation(count) + self._rng.uniform(0.25, 0.75, count)
         values = low + (high - low) * cells / max(1, count)
@@ -89,11 +89,12 @@ class Probe:
         return values.reshape(shape)
 
     def integers(self, spec: str | int, high: int | str, low: int = 0) -> np.ndarray:
-        """Integers from `low` to `high` - 1 (`high` may be a letter); both ends occur where there is room."""
+        """Integers from `low` to `high` - 1 (`high` may be a letter); both ends occur where there is room for two."""
         shape, high = self.shape(spec), self.size(high) if isinstance(high, str) else high
         values = self._rng.integers(low, high, int(np.prod(shape)))
         ends = self._rng.permutation(values.size)[:2]
-        values[ends] = np.array([low, high - 1])[: ends.size]
+        if ends.size == 2:
+            values[ends] = low, high - 1
         return values.reshape(shape)
 
     def signs(self, *spec: str | int) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from autograder.catalog import Exercise, is_exercise_file
+from autograder.catalog import Course, Exercise, is_exercise_file
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.imports import check_imports
 from autograder.testing.local import LocalModule
 from autograder.testing.tasks import Check
+
+if TYPE_CHECKING:
+    from autograder.policy import Policy
 
 
 class Provider(Protocol):
@@ -67,8 +71,18 @@ class LocalProvider:
         if is_learner and name in finder.sources:
             source, filename = finder.sources[name]
             siblings = [f"{other.module}.{other.name}" for other in exercise.course.exercises]
-            problems = check_imports(source.read_bytes(), filename, exercise.allowed_imports, (), siblings)
+            policy = policy_of(exercise.course)
+            allowed, forbidden = policy.allowed_imports(exercise), policy.forbidden_imports(exercise)
+            problems = check_imports(source.read_bytes(), filename, allowed, forbidden, siblings)
         return LocalModule(finder, name, problems, filename=str(folder / exercise.module / f"{exercise.name}.py"))
+
+
+@cache
+def policy_of(course: Course) -> Policy:
+    """The course's rules, so that what a learner may import here is what they may import when they are graded."""
+    from autograder.policy import Policy
+
+    return Policy.load(course)
 
 
 def sources_in(folder: Path) -> dict[str, tuple[Path, str]]:

@@ -77,6 +77,14 @@ def test_scaled_dot_product_attention_gives_zeros_to_a_query_that_may_attend_now
 
 
 @pytest.mark.stage("robust")
+def test_scaled_dot_product_attention_sends_no_nan_back_from_a_query_that_may_attend_nowhere(learner, probe):
+    q, k, v = qkv(probe, "")
+    mask = torch.zeros(probe.size("T"), probe.size("S"), dtype=torch.bool)
+    _, gradients = learner.vjp("scaled_dot_product_attention", [q, k, v, mask], (probe.tensor("T V"), None))
+    assert_close(gradients[:3], [torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)])
+
+
+@pytest.mark.stage("robust")
 def test_scaled_dot_product_attention_survives_huge_scores(learner):
     q, k = torch.tensor([[1000.0], [-1000.0]]), torch.tensor([[900.0], [1000.0], [800.0]])
     output, _ = learner.scaled_dot_product_attention(q, k, torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))
@@ -169,8 +177,9 @@ def test_multi_head_attention_agrees_with_pytorch(learner, probe):
         packed = torch.cat([state[f"{name}_proj.{part}"] for name in "qkv"])
         oracle.load_state_dict({f"in_proj_{part}": packed}, strict=False)
         oracle.load_state_dict({f"out_proj.{part}": state[f"out_proj.{part}"]}, strict=False)
-    x, memory, mask = probe.tensor("B T", d), probe.tensor("B S", d), random_mask(probe, "T S")
-    assert_close(model(x, memory, mask), oracle(x, memory, memory, attn_mask=~mask)[0].detach())
+    x, memory, mask = probe.tensor("B T", d), probe.tensor("B S", d), random_mask(probe, "B H T S")
+    expected = oracle(x, memory, memory, attn_mask=~mask.flatten(0, 1))[0].detach()  # there True means "may not"
+    assert_close(model(x, memory, mask), expected)
 
 
 @pytest.mark.stage("whole")

@@ -50,6 +50,10 @@ def test_padding_mask_of_three_sequences(learner):
     assert_close(learner.padding_mask(torch.tensor([2, 4, 1])), expected[:, :4])
 
 
+def test_padding_mask_of_more_sequences_than_positions(learner):
+    assert_close(learner.padding_mask(torch.tensor([1, 2, 0])), bools([[1, 0], [1, 1], [0, 0]]))
+
+
 @pytest.mark.stage("robust")
 def test_padding_mask_refuses_a_sequence_that_does_not_fit(learner):
     with pytest.raises(ValueError):

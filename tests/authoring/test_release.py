@@ -45,7 +45,7 @@ def test_learners_get_stubs_tests_hints_lesson_and_package(course, out):
         "exercises/m00_foundations/test_activations.py",
     ]
     top = {path.parts[0] for path in files}
-    assert top == {MANIFEST, ".gitignore", "LICENSE", "README.md", "autograder", "exercises", "pyproject.toml"}
+    assert top == {MANIFEST, ".gitignore", "LICENSE", "README.md", "autograder", "course.json", "exercises", "pyproject.toml"}
     assert sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file()) == sorted(files)
 
 
@@ -277,3 +277,18 @@ class TestPlace:
         (out / MANIFEST).write_text(f"{digest}  {name}\n")
         refused(course, out, "is damaged")
         assert victim.exists()
+
+
+def test_what_a_learner_may_import_does_not_depend_on_what_they_imported(course, out):
+    release(course, out)
+    before = {e.id: (e.tasks, e.allowed_imports) for e in Course(out).exercises}
+    stub = out / "exercises/m00_foundations/activations.py"
+    stub.write_text(f"import torch\n\ndef my_helper():\n    pass\n\n{stub.read_text()}")
+    assert {e.id: (e.tasks, e.allowed_imports) for e in Course(out).exercises} == before
+
+
+def test_a_listing_that_was_damaged_is_named(course, out):
+    release(course, out)
+    (out / "course.json").write_text("{")
+    with pytest.raises(CourseError, match="course.json"):
+        print(Course(out).exercises[0].tasks)

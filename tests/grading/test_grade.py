@@ -1,7 +1,9 @@
 """Grading a class through the real pool: what each learner gets for what they did."""
 
 import csv
+import json
 import math
+import re
 import shutil
 
 import pytest
@@ -28,7 +30,7 @@ CLASS = {
     "raises": {"scaling": scaling("raise KeyError(x)")},
     "stub": {"scaling": scaling(STUB, STUB), "stats": STATS.replace("return shift(x, -x.mean())", STUB)},
     "hang": {"scaling": scaling("while True: pass")},
-    "slow": {"scaling": scaling("import time; time.sleep(0.7)").replace("factor * x", "factor * x")},
+    "slow": {"scaling": scaling("import time; time.sleep(0.7)")},
     "crash": {"scaling": scaling("import os\nif factor > 2: os._exit(0)")},
     "hungry": {"scaling": scaling("bytearray(1 << 40)")},
     "import_hang": {"scaling": scaling(top="while True: pass")},
@@ -66,7 +68,7 @@ EXPECTED = {
     "subtracts": ("PPPP W-", "PP", 1.0, 1.0),
     "in_place": ("WW-- PP", "PP", 1.0, 1.0),
     "object": ("WW-- PP", "PP", 1.0, 1.0),
-    "nan": ("PW-- PP", "PP", 1.25, 1.0),
+    "nan": ("PWW- PP", "PP", 1.25, 1.0),
     "equal": ("WW-- PP", "PP", 1.0, 1.0),
     "printer": ("PPPP PP", "PP", 2.0, 1.0),
 }
@@ -107,7 +109,7 @@ def test_every_kind_of_work_gets_its_statuses_and_points(graded, learner):
 @pytest.mark.parametrize("learner", CLASS)
 def test_what_builds_on_a_faulty_task_is_graded_with_the_reference_in_its_place(graded, learner):
     checks = graded.of(learner, "week1/stats")["checks"]
-    assert all(check["carried"] == (learner in CARRIED) for check in checks)
+    assert any(check["carried"] for check in checks) == (learner in CARRIED)
     if learner in CARRIED:
         assert "passes once the reference stands in for shift" in graded.html(learner)
 
@@ -143,7 +145,7 @@ def test_learners_read_what_happened_in_a_hidden_check(graded):
 def test_a_visible_check_shows_the_learner_its_card(graded):
     tasks = graded.feedback("nan")["exercises"][0]["tasks"]
     cards = {check["sentence"]: check.get("card", "") for task in tasks for check in task["checks"]}
-    assert "4.5" in cards.pop("Without a factor every entry is doubled")
+    assert "[2 4 9]" in cards.pop("Without a factor every entry is doubled")
     assert not any(cards.values())
     assert "scale(" in graded.html("nan")
 
@@ -173,8 +175,8 @@ def test_the_same_run_gives_the_same_results_whatever_the_order(graded, course, 
     again = Results(tmp_path / "out")
 
     def comparable(result):
-        checks = [{name: check[name] for name in check if name != "seconds"} for check in result["checks"]]
-        return {name: result[name] for name in result if name not in ("seconds", "checks")} | {"checks": checks}
+        text = json.dumps(result)
+        return re.sub(r'"seconds": [\d.e-]+|0x[0-9a-f]+', "", text)  # durations and addresses in memory
 
     for learner in chosen:
         assert again.points(learner) == graded.points(learner)
@@ -189,7 +191,7 @@ FAULTY = {
     "solutions/week1/added.py": "def double(x):\n    return 2 * x\n\n\ndef halve(x):\n    return x / 2\n\n\ndef _helper(): ...\n",
     "graders/week1/test_added.py": "def test_double(learner):\n    assert learner.double(2) == 4\n",
     "solutions/week1/broken.py": "def broken(x):\n    return x\n",
-    "graders/week1/test_broken.py": "import nothing_of_that_name\n\n\ndef test_broken(learner):\n    assert learner.broken(1) == 1\n",
+    "graders/week1/test_broken.py": "import nothing_of_that_name\n\n\ndef test_broken(learner): ...\n",
     "solutions/week1/lonely.py": "def lonely(x):\n    return x\n",
     "graders/week1/test_scaling.py": TEST_SCALING.replace("[2.0, 4.0, 9.0]", "[2.0, 4.0, 7.0]"),
     "grading.yml": None,
@@ -296,7 +298,7 @@ def test_only_one_exercise_of_learners_who_hand_in_single_files(course, tmp_path
         (["{class}", "--out", "{class}/right/week1/stats.py"], "is a file"),
         (["{class}", "--out", "{tmp}/out", "--only", "sclaing"], 'did you mean "scaling"?'),
         (["{class}"], "--out"),
-        (["--out", "{tmp}/out"], "SUBMISSIONS"),
+        (["--out", "{tmp}/out"], "Missing argument"),
         (["{class}", "--out", "{tmp}/out", "--jobs", "0"], "--jobs"),
         (["{class}", "--out", "{results}", "--seed", "5"], "holds results of a run with other seed"),
         (["{course}/graders", "--out", "{tmp}/out"], "no file in it belongs to an exercise"),

@@ -153,6 +153,13 @@ def test_padding_mask_of_one_sequence_and_of_equal_sequences(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_padding_mask_of_more_sequences_than_positions(learner):
+    expected = torch.tensor([[1, 0], [1, 1], [1, 0], [0, 0], [1, 1]], dtype=torch.bool)
+    assert_close(learner.padding_mask(torch.tensor([1, 2, 1, 0, 2])), expected)
+    assert_close(learner.padding_mask(torch.tensor([1, 2, 1, 0, 2]), max_length=2), expected)
+
+
+@pytest.mark.stage("robust")
 def test_padding_mask_takes_lengths_of_any_integer_dtype(learner, reference, probe):
     lengths = sequence_lengths(probe)
     assert_close(learner.padding_mask(lengths.to(torch.int32)), reference.padding_mask(lengths))
