@@ -47,12 +47,13 @@ def write_reports(graded: Graded, out: Path) -> None:
 def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
     """Everything one learner may see of their results, as plain data."""
     visible = all(graded.policy.visibility(exercise) == "visible" for exercise in graded.exercises)
+    faulty = any(graded.results[submission.learner, exercise.id].has_system_fault for exercise in graded.exercises)
     earned, possible = graded.total(submission.learner)
     return {
         "version": VERSION,
         "title": graded.policy.title,
         "learner": submission.learner,
-        "earned": round(earned, 4) if visible else None,
+        "earned": round(earned, 4) if visible and not faulty else None,
         "possible": round(possible, 4),
         "notes": submission.notes,
         "exercises": [_exercise_feedback(graded, submission.learner, exercise) for exercise in graded.exercises],
@@ -66,7 +67,7 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str,
     if visibility != "visible":
         return feedback | {"withheld": WITHHELD[visibility]}
     return feedback | {
-        "earned": round(score.earned, 4),
+        "earned": None if result.has_system_fault else round(score.earned, 4),
         "outcome": result.outcome,
         "note": _learner_note(result),
         "tasks": [
@@ -82,7 +83,7 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str,
 
 
 def _learner_note(result: ExerciseResult) -> str:
-    if result.outcome is Outcome.SYSTEM:
+    if result.has_system_fault:
         return "This exercise could not be graded for reasons that are not yours; it will be graded again."
     return result.note
 
@@ -117,12 +118,12 @@ def _number(value: float) -> str:
 
 def _no_formula(text: str) -> str:
     """Spreadsheets run a cell that starts like a formula; an apostrophe makes it text."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
 def file_name(learner: str) -> str:
     """A file name for any learner's name: itself where that is safe, else a readable part of it and a hash."""
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}", learner):
+    if re.fullmatch(r"(?!.*-[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}", learner):  # nor like another's with its hash
         return learner
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", learner).strip("-")[:60] or "learner"
     return f"{readable}-{hashlib.sha256(learner.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"

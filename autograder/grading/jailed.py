@@ -46,6 +46,7 @@ class JailedProvider:
 
     Args:
         files: source text by exercise id: the exercise and those of the learner's exercises that it imports.
+        references: where the checks get the reference; what it has loaded before the fork is not loaded again.
         replaced: tasks in whose place the reference stands.
     """
 
@@ -55,15 +56,16 @@ class JailedProvider:
         policy: Policy,
         exercise: Exercise,
         files: dict[str, bytes],
+        references: LocalProvider,
         replaced: Collection[Task] = (),
     ):
-        self.zygote, self.policy, self.exercise = zygote, policy, exercise
+        self.zygote, self.policy, self.exercise, self.references = zygote, policy, exercise, references
+        self.allowed, self.forbidden = policy.allowed_imports(exercise), policy.forbidden_imports(exercise)
         self.stand_ins: dict[str, dict[str, Callable]] = {}
         for module, task in replaced:
             self.stand_ins.setdefault(module, {})[task] = stand_in(exercise, module, task)
         self.sources = {name.replace("/", "."): text for name, text in files.items()}
         self.filenames = {name.replace("/", "."): f"{name}.py" for name in files}
-        self.references = LocalProvider()
         self.worker: Worker | None = None
         self.module: RemoteModule | None = None
         self.failure: Exception | None = None
@@ -106,10 +108,8 @@ class JailedProvider:
         self.stop()
         name = self.exercise.id.replace("/", ".")
         filename = self.filenames[name]
-        allowed = self.policy.allowed_imports(self.exercise)
-        forbidden = self.policy.forbidden_imports(self.exercise)
         siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
-        if problems := check_imports(self.sources[name], filename, allowed, forbidden, siblings):
+        if problems := check_imports(self.sources[name], filename, self.allowed, self.forbidden, siblings):
             self.failure = NotLoaded(filename, "\n".join(problems))
             return
         self.worker = self.zygote.worker(self.limits(), self.policy.limits(self.exercise).wall_seconds)

@@ -8,7 +8,6 @@ the node says.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
@@ -33,6 +32,7 @@ from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Sta
 from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
+from autograder.sandbox.forking import prepare_to_fork
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
@@ -50,6 +50,7 @@ class GradingLoop:
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
         self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
+        self.references = LocalProvider(self.course.solutions_dir)
         self.judges: dict[str, Judge] = {}
         self.collection_errors: dict[str, str] = {}
 
@@ -74,8 +75,7 @@ class GradingLoop:
             judge.diagnosis.prepare()
         with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
             hello.layers = self_test(zygote)
-            gc.collect()
-            gc.freeze()
+            prepare_to_fork()
             stream = self.connection.makefile("rwb")
             say(stream, json.dumps(asdict(hello)))
             for line in stream:
@@ -100,8 +100,7 @@ class GradingLoop:
                 faults[name] = f"{suite} has no checks"
             else:
                 judge = self.judges[name]
-                solutions = LocalProvider(self.course.solutions_dir)
-                results = [result for _, result in judge.run(solutions, judge.order) if result is not None]
+                results = [result for _, result in judge.run(self.references, judge.order) if result is not None]
                 if wrong := [result for result in results if result.status is not Status.PASSED]:
                     words = wrong[0].detail or wrong[0].card or wrong[0].message
                     faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
@@ -178,7 +177,8 @@ class GradingLoop:
         for _ in range(CHILDREN):
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline:
-                provider = JailedProvider(zygote, self.policy, self.exercises[job.exercise], job.files, replaced)
+                exercise = self.exercises[job.exercise]
+                provider = JailedProvider(zygote, self.policy, exercise, job.files, self.references, replaced)
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing |= self.run_child(zygote, judge, provider, childs, waiting, found)
         return closing
@@ -297,7 +297,7 @@ def main(descriptor: int) -> int:
         "--rootdir", str(home), "--confcutdir", str(home), "-c", os.devnull,
         "--import-mode=importlib", "--continue-on-collection-errors", "--capture=no", "--probe-seed", str(settings.seed),
         "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
-        "-p", "no:unraisableexception", "-p", "no:threadexception",
+        "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:logging",
     ]  # fmt: skip
     pytest.main([*arguments, *suites], plugins=[loop, RememberErrors()])
     return 0

@@ -63,6 +63,7 @@ class RemoteModule:
 
     def _begin_check(self, in_place: bool = False) -> None:
         self._in_place = in_place
+        self._gave_data = False
         self._trace: list[Call | Read] = []
 
     @property
@@ -80,7 +81,9 @@ class RemoteModule:
             raise
         if isinstance(found, RemoteObject):
             place(found, self, name, (None, name))
-        self.__dict__[name] = found  # the next look-up needs no round trip
+            self.__dict__[name] = found  # the next look-up needs no round trip
+        else:
+            self._gave_data = True
         return found
 
     def vjp(self, name: str, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.random  # on its first use otherwise, which would be in every worker
 
 from autograder.sandbox import differentiate, wire
 from autograder.sandbox.peer import Peer, Refused

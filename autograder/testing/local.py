@@ -50,13 +50,16 @@ class LocalModule:
 
     def _begin_check(self, in_place: bool = False) -> None:
         self._in_place = in_place
+        self._gave_data = False
         self._last_call: Call | None = None
 
     def __getattr__(self, name: str) -> Any:
         __tracebackhide__ = True
         if name.startswith("__"):
             raise AttributeError(name)
-        return self._sent_out(self._find(name), name)
+        found = self._sent_out(self._find(name), name)
+        self._gave_data = self._gave_data or not isinstance(found, LocalObject)
+        return found
 
     def vjp(self, name: str, inputs: Sequence[Any], cotangent: Any = None) -> tuple[Any, list]:
         """The value of a function and the gradients of `<value, cotangent>` with respect to its inputs, by autograd."""

@@ -20,7 +20,8 @@ class Provider(Protocol):
     """Hands out what the fixtures `learner` and `reference` are, for one check at a time.
 
     What it returns answers attribute access with the functions of the module and keeps the last call of one in
-    `_last_call`. The fixtures call its `_begin_check(in_place)` before each check. May raise NotLoaded.
+    `_last_call`; `_gave_data` says that one of its names was plain data. The fixtures call its `_begin_check(in_place)`
+    before each check. May raise NotLoaded.
     """
 
     def learner(self, check: Check) -> Any: ...

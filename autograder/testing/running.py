@@ -178,7 +178,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytes
         report = reports.skipped(item, call, error.msg)
         return _judged(report, run, check, Cause(NOT_REACHED, error.msg), error.msg)
     last_call = getattr(module, "_last_call", None)
-    cause = cause_of(error, str(item.path), _files(module), called=last_call is not None)
+    called = last_call is not None or getattr(module, "_gave_data", False)
+    cause = cause_of(error, str(item.path), _files(module), called)
     if cause.status == SYSTEM:
         return _judged(pytest.TestReport.from_item_and_call(item, call), run, check, cause, cause.message)
     if isinstance(error, NotLoaded):

@@ -67,7 +67,7 @@ def cause_of(error: BaseException, check_file: str, files: Collection[str], call
         error: the exception.
         check_file: the file of the check.
         files: the learner's files, if their code runs in this process.
-        called: whether the check had called the learner's code.
+        called: whether the check had got anything from the learner's code.
     """
     if isinstance(error, pytest.skip.Exception):
         return Cause(SYSTEM, f"not run: {error.msg}")

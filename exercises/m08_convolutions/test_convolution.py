@@ -211,7 +211,7 @@ def test_conv2d_im2col_of_a_case_computed_by_hand(learner):
 @pytest.mark.stage("whole")
 @pytest.mark.task("conv2d_im2col")
 def test_conv2d_im2col_agrees_with_your_conv2d_forward(learner, probe):
-    x, w, b = probe.normal(2, 4, 6, 3), probe.normal(6, 2, 2, 3), probe.normal(6)
+    x, w, b = probe.normal(2, 4, 6, 4), probe.normal(6, 2, 2, 3), probe.normal(6)
     assert_close(learner.conv2d_im2col(x, w, b, **OPTIONS), learner.conv2d_forward(x, w, b, **OPTIONS))
 
 

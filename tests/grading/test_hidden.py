@@ -9,7 +9,7 @@ from tests.grading.small import SCALING, SECRET, STATS, Results, grade, scaling,
 INPUT = str(int(SECRET))  # as it would appear in what leaks
 
 # What a learner may try: each is code at the beginning of both functions of scaling.py, where `x` is the input.
-BOTH = "number = x.flat[0]\nif factor is not None and abs(factor) > abs(number): number = factor\n"
+BOTH = "number = max(x.flat[0], factor, key=abs)\n"
 WORKER = """
 import sys
 frame = sys._getframe()
@@ -17,39 +17,44 @@ while type(frame.f_locals.get("self")).__name__ != "Peer":
     frame = frame.f_back
 peer = frame.f_locals["self"]
 """
+FRAME = "[f'w/{number}.py', int(abs(number)), str(number), str(number)]"
 TRICKS = {
-    "message": 'raise ValueError(f"the input is {number!r}")',
+    "message": "raise ValueError(f'the input is {number!r}')",
     "long_message": "raise ValueError(str(number) * 100_000)",
     "print": "import sys; print(number); print(number, file=sys.stderr)",
     "print_and_exit": "import os; print(number, flush=True); os._exit(1)",
-    "exception_name": 'raise type(f"E{number}", (Exception,), {})()',
-    "builtin_name": 'raise type("ValueError", (ValueError,), {"__str__": lambda self: str(number)})()',
+    "exception_name": "raise type(f'E{number}', (Exception,), {})()",
+    "builtin_name": "raise type('ValueError', (ValueError,), {'__str__': lambda self: str(number)})()",
     "stub_message": "raise NotImplementedError(number)",
-    "missing_name": 'raise type("MissingName", (Exception,), {})(str(number))',
-    "not_loaded": 'raise type("NotLoaded", (Exception,), {})(str(number))',
-    "assertion": 'raise AssertionError(f"{number}")',
+    "missing_name": "raise type('MissingName', (Exception,), {})(str(number))",
+    "not_loaded": "raise type('NotLoaded', (Exception,), {})(str(number))",
+    "assertion": "raise AssertionError(f'{number}')",
     "group": "raise ExceptionGroup(str(number), [ValueError(str(number))])",
     "note": "error = ValueError(); error.add_note(str(number)); raise error",
     "chain": "raise ValueError() from KeyError(str(number))",
     "attribute_error": "return getattr(x, f'a{number}')",
-    "recursion": "return shift(x, number) if False else exec(f'def f{int(number)}(): f{int(number)}()\\nf{int(number)}()')",
+    "warning": "import warnings; warnings.warn(str(number)); raise ValueError",
     "result": "return str(number)",
     "nested": "return {str(number): [number]}",
-    "object": 'return type(f"T{int(number)}", (), {"__repr__": lambda self: str(number)})()',
     "shape": "return np.zeros((1, int(abs(number))))",
+    "object": "return type(f'T{int(number)}', (), {'__repr__': lambda self: str(number)})()",
+    "names": "shift.__doc__ = scale.__doc__ = scale.__name__ = shift.__name__ = str(number); raise ValueError",
+    "function_name": "exec(f'def f{int(abs(number))}(): raise ValueError\\nf{int(abs(number))}()')",
     "file_name": "exec(compile('raise ValueError', f'week1/{number}.py', 'exec'))",
     "line_number": "exec(compile('\\n' * (int(abs(number)) - 1) + 'raise ValueError', 'week1/scaling.py', 'exec'))",
-    "function_name": "exec(f'def f{int(number)}(): raise ValueError\\nf{int(number)}()')",
-    "frames": WORKER
-    + "peer.explain = lambda e: ['ValueError', '', [[f'w/{number}.py', int(abs(number)), str(number), str(number)]]]; raise ValueError",
+    "frames": WORKER + f"peer.explain = lambda e: ['ValueError', '', [{FRAME}]]; raise ValueError",
     "kind": WORKER + "peer.explain = lambda e: [str(number), str(number), []]; raise ValueError",
     "malformed": WORKER + "peer.explain = lambda e: [number, number, number]; raise ValueError",
     "request": WORKER + "peer.send(['?', 1, f'op {number}', [number]]); return x",
     "garbage": WORKER + "peer.sock.sendall(str(number).encode() * 100); return x",
     "changed": WORKER + "peer.serve = lambda op, args: [x, {str(number): number, int(number): number}]; return x",
-    "warning": "import warnings; warnings.warn(str(number)); raise ValueError",
-    "unraisable": "globals()['kept'] = type('K', (), {'__del__': lambda self: print(number)})(); del globals()['kept']; raise KeyError",
-    "doc": "shift.__doc__ = scale.__doc__ = str(number); shift.__name__ = str(number); raise ValueError",
+    "no_function": WORKER + "peer.serve = lambda op, args: number; return x",
+    "constant": "global scale, shift; scale = shift = number; return x",
+    "many": "return [str(number)] * 190_000",
+    "large": "return np.full(7_000_000, number)",
+    "too_large": "return np.full(9_000_000, number)",
+    "deep": "for _ in range(100): x = [x]\nreturn x",
+    "endless": "import itertools; return itertools.repeat(number)",
 }
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 HOSTILE = {
@@ -87,7 +92,6 @@ def pages(results):
 def test_no_trick_carries_a_hidden_input_to_the_learner(graded, trick):
     for text in (graded.html(trick), str(graded.feedback(trick))):
         assert INPUT not in text
-        assert "expected" not in text.replace("expected        ", "") or "[2 4 9]" in text  # only of the visible check
 
 
 @pytest.mark.parametrize("trick", TRICKS)

@@ -59,7 +59,7 @@ def test_numerical_gradient_moves_one_entry_at_a_time_by_h(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_numerical_gradient_equals_the_reference(learner, reference, probe):
-    x = probe.normal(2, 3, 2)
+    x = probe.normal(2, 3, 4)
 
     def f(x):
         return float(np.log(np.exp(x).sum()) + np.sin(x[0]).sum() * x[1, 1, 1])

@@ -300,6 +300,10 @@ def test_conv2d_forward_takes_one_int_for_both_directions(learner, probe):
     x, w, b = probe.normal(2, 4, 9, 12), probe.normal(6, 2, 2, 3), probe.normal(6)
     expected = forward_by_loops(x, w, b, stride=(2, 2), padding=(1, 1), dilation=(3, 3), groups=2)
     assert_close(learner.conv2d_forward(x, w, b, 2, 1, 3, 2), expected)
+    expected = forward_by_loops(x, w, b, stride=(2, 2), padding=(0, 2), dilation=(3, 3), groups=2)
+    assert_close(learner.conv2d_forward(x, w, b, 2, (0, 2), 3, 2), expected)
+    expected = forward_by_loops(x, w, b, stride=(3, 2), padding=(1, 1), dilation=(2, 1), groups=2)
+    assert_close(learner.conv2d_forward(x, w, b, (3, 2), 1, (2, 1), 2), expected)
 
 
 @pytest.mark.stage("robust")
@@ -482,6 +486,9 @@ def test_conv2d_backward_takes_one_int_for_both_directions(learner, probe):
     dy = probe.normal(2, 6, 4, 4)
     expected = backward_by_loops(dy, x, w, stride=(2, 2), padding=(1, 1), dilation=(3, 3), groups=2)
     assert_close(learner.conv2d_backward(dy, x, w, 2, 1, 3, 2), expected)
+    dy = probe.normal(2, 6, 3, 5)
+    expected = backward_by_loops(dy, x, w, stride=(2, 2), padding=(0, 2), dilation=(3, 3), groups=2)
+    assert_close(learner.conv2d_backward(dy, x, w, 2, (0, 2), 3, 2), expected)
 
 
 @pytest.mark.stage("robust")
@@ -577,6 +584,8 @@ def test_im2col_takes_one_int_for_both_directions(learner, probe):
     x = probe.normal(2, 3, 7, 9)
     expected = im2col_by_loops(x, (2, 2), stride=(3, 3), padding=(1, 1), dilation=(2, 2))
     assert_close(learner.im2col(x, 2, 3, 1, 2), expected)
+    expected = im2col_by_loops(x, (2, 3), stride=(2, 2), padding=(1, 0), dilation=(3, 3))
+    assert_close(learner.im2col(x, (2, 3), 2, (1, 0), 3), expected)
 
 
 @pytest.mark.stage("robust")
@@ -663,6 +672,9 @@ def test_col2im_takes_one_int_for_both_directions(learner, probe):
     cols = probe.normal(2, 12, 9)
     expected = col2im_by_loops(cols, (2, 3, 7, 9), (2, 2), stride=(3, 3), padding=(1, 1), dilation=(2, 2))
     assert_close(learner.col2im(cols, (2, 3, 7, 9), 2, 3, 1, 2), expected)
+    cols = probe.normal(2, 12, 16)
+    expected = col2im_by_loops(cols, (2, 3, 7, 9), (2, 2), stride=(2, 3), padding=(2, 2), dilation=(3, 1))
+    assert_close(learner.col2im(cols, (2, 3, 7, 9), 2, (2, 3), 2, (3, 1)), expected)
 
 
 @pytest.mark.stage("robust")
@@ -730,6 +742,10 @@ def test_conv2d_im2col_takes_one_int_for_both_directions(learner, probe):
     x, w, b = probe.normal(2, 4, 9, 12), probe.normal(6, 2, 2, 3), probe.normal(6)
     expected = forward_by_loops(x, w, b, stride=(2, 2), padding=(1, 1), dilation=(3, 3), groups=2)
     assert_close(learner.conv2d_im2col(x, w, b, 2, 1, 3, 2), expected)
+    expected = forward_by_loops(x, w, b, stride=(2, 2), padding=(0, 2), dilation=(3, 3), groups=2)
+    assert_close(learner.conv2d_im2col(x, w, b, 2, (0, 2), 3, 2), expected)
+    expected = forward_by_loops(x, w, b, stride=(3, 2), padding=(1, 1), dilation=(2, 1), groups=2)
+    assert_close(learner.conv2d_im2col(x, w, b, (3, 2), 1, (2, 1), 2), expected)
 
 
 @pytest.mark.stage("robust")

@@ -181,6 +181,8 @@ def test_max_pool2d_forward_takes_one_int_for_both_directions(learner, probe):
     x = probe.normal(2, 3, 7, 9)
     assert_pooled(learner.max_pool2d_forward(x, 3, 2, 1), *max_by_loops(x, (3, 3), (2, 2), (1, 1)))
     assert_pooled(learner.max_pool2d_forward(x, 2), *max_by_loops(x, (2, 2)))
+    assert_pooled(learner.max_pool2d_forward(x, 3, (1, 2), 1), *max_by_loops(x, (3, 3), (1, 2), (1, 1)))
+    assert_pooled(learner.max_pool2d_forward(x, (2, 3), 2, (1, 0)), *max_by_loops(x, (2, 3), (2, 2), (1, 0)))
 
 
 @pytest.mark.stage("robust")
@@ -353,6 +355,14 @@ def test_avg_pool2d_forward_without_counting_the_padding_keeps_a_constant_image(
         assert_close(y, np.full((1, 2, *output_size((3, 4), (2, 3), (1, 2), padding)), x[0, 0, 0, 0]))
 
 
+def test_avg_pool2d_forward_counts_the_zeros_of_the_image_itself(learner, probe):
+    x = np.maximum(probe.normal(2, 3, 4, 5), 0.0)
+    rest = (3, 2), (1, 2), (1, 0)
+    for count_include_pad in (True, False):
+        expected = mean_by_loops(x, *rest, count_include_pad)
+        assert_close(learner.avg_pool2d_forward(x, *rest, count_include_pad), expected)
+
+
 def test_avg_pool2d_forward_of_a_case_computed_by_hand(learner):
     x = np.array([[[[1.0, 5.0, 3.0], [4.0, 2.0, 1.0]]]])
     y = learner.avg_pool2d_forward(x, (2, 1), stride=(2, 2), padding=(1, 0))
@@ -386,6 +396,8 @@ def test_avg_pool2d_forward_takes_one_int_for_both_directions(learner, probe):
         expected = mean_by_loops(x, (3, 3), (2, 2), (1, 1), count_include_pad)
         assert_close(learner.avg_pool2d_forward(x, 3, 2, 1, count_include_pad), expected)
     assert_close(learner.avg_pool2d_forward(x, 2), mean_by_loops(x, (2, 2)))
+    assert_close(learner.avg_pool2d_forward(x, 3, (1, 2), 1), mean_by_loops(x, (3, 3), (1, 2), (1, 1)))
+    assert_close(learner.avg_pool2d_forward(x, (2, 3), 2, (1, 0)), mean_by_loops(x, (2, 3), (2, 2), (1, 0)))
 
 
 @pytest.mark.stage("robust")
@@ -496,6 +508,8 @@ def test_avg_pool2d_backward_takes_one_int_for_both_directions(learner, probe):
     for count_include_pad in (True, False):
         expected = shares_by_loops(dy, (2, 3, 7, 9), (3, 3), (2, 2), (1, 1), count_include_pad)
         assert_close(learner.avg_pool2d_backward(dy, (2, 3, 7, 9), 3, 2, 1, count_include_pad), expected)
+    expected = shares_by_loops(dy, (2, 3, 6, 11), (2, 3), (2, 2), (1, 0))
+    assert_close(learner.avg_pool2d_backward(dy, (2, 3, 6, 11), (2, 3), 2, (1, 0)), expected)
 
 
 @pytest.mark.stage("robust")

@@ -467,6 +467,14 @@ def test_multi_head_attention_of_a_query_that_may_attend_nowhere_is_the_last_bia
 
 
 @pytest.mark.stage("robust")
+def test_multi_head_attention_to_a_memory_as_long_as_x(learner, reference, probe):
+    model, state = loaded(learner, probe)
+    expected, _ = loaded(reference, probe, state)
+    x, memory = probe.tensor("B T D"), probe.tensor("B T D")
+    assert_close(model(x, memory), expected(x, memory))
+
+
+@pytest.mark.stage("robust")
 def test_multi_head_attention_works_in_float64_too(learner, reference, probe):
     model, state = loaded(learner, probe)
     expected, _ = loaded(reference, probe, state)
@@ -567,7 +575,7 @@ def test_attention_backward_of_the_first_query_under_a_causal_mask(learner, prob
     q, k, v, dy = probe.tensor("B T K"), probe.tensor("B T K"), probe.tensor("B T V"), probe.tensor("B T V")
     dy[:, 1:] = 0.0
     dq, dk, dv = learner.attention_backward(dy, q, k, v, mask=torch.ones(t, t, dtype=torch.bool).tril())
-    assert_close((dq, dk), (torch.zeros_like(q), torch.zeros_like(k)), name="dq and dk")
+    assert dq.abs().max() < 1e-3 and dk.abs().max() < 1e-3, "dq and dk are zero: the only weight is always 1"
     assert_close(dv, dy, name="dv")
 
 
@@ -639,16 +647,24 @@ def test_attention_backward_through_a_query_that_may_attend_nowhere_is_zero(lear
 @pytest.mark.stage("robust")
 def test_attention_backward_survives_huge_scores(learner, probe):
     q, k, best, second = one_winner(probe)
-    v, dy, zeros = probe.tensor("S V"), probe.tensor("T V"), (torch.zeros_like(q), torch.zeros_like(k))
+    v, dy = probe.tensor("S V"), probe.tensor("T V")
     for mask, winner in ((None, best), (one_hot(best, probe.size("S")) == 0, second)):
         dq, dk, dv = learner.attention_backward(dy, q, k, v, mask)
-        assert_close((dq, dk), zeros, name="dq and dk, where the weights do not move")
+        assert dq.abs().max() < 0.1 and dk.abs().max() < 0.1, "dq and dk are zero, up to rounding: no weight moves"
         assert_close(dv, one_hot(winner, probe.size("S")).T @ dy, name="dv")
 
 
 @pytest.mark.stage("robust")
 def test_attention_backward_of_sizes_one(learner, reference, probe):
-    for t, s, k_width, v_width in ((1, 5, 3, 2), (5, 1, 3, 2), (5, 3, 1, 2), (5, 3, 2, 1)):
+    for t, s, k_width, v_width in ((1, 5, 3, 2), (5, 3, 1, 2), (5, 3, 2, 1)):
         inputs = probe.tensor(2, t, k_width), probe.tensor(2, s, k_width), probe.tensor(2, s, v_width)
         dy = probe.tensor(2, t, v_width)
         assert_close(learner.attention_backward(dy, *inputs), reference.attention_backward(dy, *inputs))
+
+
+@pytest.mark.stage("robust")
+def test_attention_backward_of_a_single_key(learner, probe):
+    dy = probe.tensor("B T V")
+    dq, dk, dv = learner.attention_backward(dy, probe.tensor("B T K"), probe.tensor("B 1 K"), probe.tensor("B 1 V"))
+    assert dq.abs().max() < 1e-3 and dk.abs().max() < 1e-3, "dq and dk are zero: the only weight is always 1"
+    assert_close(dv, dy.sum(dim=1, keepdim=True), name="dv")
