@@ -81,6 +81,7 @@ app.command()(grade)
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring
 
+    app.command()(authoring.new)
     app.command()(authoring.build)
     app.command()(authoring.release)
     app.command()(authoring.sample)

@@ -1,6 +1,10 @@
-"""Commands of those who write a course: `autograder build`, `release`, `sample`. A learner's edition has none of them."""
+"""Commands of those who write a course: `autograder new`, `build`, `verify`, `release`, `sample`.
+
+A learner's edition has none of them.
+"""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +12,34 @@ from typing import Annotated
 import typer
 
 from autograder.catalog import Course
+
+
+def new(
+    context: typer.Context,
+    module: Annotated[str, typer.Argument(help="The module, a folder; it may be a new one.")],
+    exercise: Annotated[str, typer.Argument(help="The exercise, a file in it.")],
+    torch: Annotated[bool, typer.Option("--torch", help="In PyTorch; the default is NumPy.")] = False,
+) -> None:
+    """Begin an exercise: a small one that passes every gate, for you to change into yours.
+
+    It writes the solution, hidden and public checks, mistakes, hints, README and stub, and overwrites nothing. With --course DIR
+    the folder may be empty or new: that is how a course begins.
+
+    Example: autograder new week1 activations
+    """
+    from autograder.authoring.new import new_exercise
+
+    course = Course(context.obj) if context.obj else Course.find()
+    for path, done in new_exercise(course, module, exercise, torch=torch).items():
+        print(f"{done} {path.relative_to(course.root)}")
+    command = f"autograder --course {shlex.quote(str(context.obj))}" if context.obj else "autograder"
+    grader = os.path.relpath(course.graders_dir / module / f"test_{exercise}.py")
+    print(
+        f"\nIt is a complete exercise with one task. Make it yours, from the solution on; after each change:\n"
+        f"  pytest {shlex.quote(grader)}   # the hidden checks, on your own solution\n"
+        f"  {command} build   # the stub, from the solution\n"
+        f"  {command} verify {module}   # every gate"
+    )
 
 
 def build(
@@ -92,10 +124,11 @@ def verify(
     for problem in report.problems:
         print(problem, file=sys.stderr)
     if report.problems:
-        print(f"{len(report.problems)} problems", file=sys.stderr)
+        print("1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems", file=sys.stderr)
         raise typer.Exit(1)
     mistakes, named = sum(row.mistakes for row in report.rows), sum(row.named for row in report.rows)
-    print(f"{len(report.rows)} exercises verified: {mistakes} mistakes caught, {named} of them named")
+    verified = "1 exercise" if len(report.rows) == 1 else f"{len(report.rows)} exercises"
+    print(f"{verified} verified: {mistakes} mistakes caught, {named} of them named")
 
 
 def sample(

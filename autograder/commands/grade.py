@@ -107,7 +107,7 @@ def show(graded: Graded, out: Path) -> None:
         checks = ", ".join(check.check for check in result.checks if check.status == "system")
         faults.setdefault((result.exercise_id, result.note or checks), []).append(result.learner)
     for (name, fault), learners in faults.items():
-        whose = learners[0] if len(learners) == 1 else f"{len(learners)} learners"
+        whose = printable(learners[0]) if len(learners) == 1 else f"{len(learners)} learners"
         print(f"error: {name} of {whose} could not be graded: {fault}", file=sys.stderr)
     if graded.resumed:
         print(f"{graded.resumed} of {len(graded.results)} results were there already")
@@ -136,9 +136,16 @@ def as_table(graded: Graded) -> Table:
     table.add_column(f"total\nof {possible:g}", justify="right", no_wrap=True)
     for submission in graded.submissions:
         cells = [cell(graded, submission.learner, exercise) for exercise in graded.exercises]
-        name = "".join(c if c.isprintable() else "?" for c in submission.learner)
-        table.add_row(Text(name), *cells, Text(f"{graded.total(submission.learner)[0]:.1f}", style="bold"))
+        total = Text(f"{graded.total(submission.learner)[0]:.1f}", style="bold")
+        if any(graded.results[submission.learner, exercise.id].has_system_fault for exercise in graded.exercises):
+            total = Text("again", style="magenta")
+        table.add_row(Text(printable(submission.learner)), *cells, total)
     return table
+
+
+def printable(name: str) -> str:
+    """A learner's name without what would steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def cell(graded: Graded, learner: str, exercise: Exercise) -> object:

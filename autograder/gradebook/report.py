@@ -118,7 +118,8 @@ def _number(value: float) -> str:
 
 def _no_formula(text: str) -> str:
     """Spreadsheets run a cell that starts like a formula; an apostrophe makes it text."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+    text = text.replace("\r", " ")  # which csv does not quote
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def file_name(learner: str) -> str:

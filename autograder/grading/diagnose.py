@@ -13,13 +13,13 @@ from itertools import islice
 from typing import Any
 
 from autograder.catalog import Exercise
-from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
+from autograder.grading.mistakes import Mistake, MistakeError, apply_mistake, load_mistakes
 from autograder.sandbox.errors import InputChanged, LearnerError
 from autograder.sandbox.proxy import Call, Read, RemoteObject
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.arrays import Rule
 from autograder.testing.compare import compare
-from autograder.testing.failures import CheckFailed
+from autograder.testing.failures import CheckFailed, NotLoaded
 from autograder.testing.local import LocalModule, LocalObject
 from autograder.testing.provider import sources_in
 from autograder.testing.tasks import Check
@@ -46,10 +46,17 @@ class Diagnosis:
         return found
 
     def prepare(self) -> None:
-        """Load all of them now, before any fork."""
+        """Load all of them now, before any fork.
+
+        Raises:
+            MistakeError: one cannot be made, or not be loaded.
+        """
         for pairs in self.mistakes.values():
-            for _, module in pairs:
-                getattr(module, self.exercise.tasks[0])
+            for mistake, module in pairs:
+                try:
+                    getattr(module, mistake.task)
+                except NotLoaded as error:
+                    raise MistakeError(f"{self.exercise.name}: {mistake.task}: {mistake.name!r}: {error}") from None
 
     def _module(self, source: str) -> LocalModule:
         name = f"{self.exercise.module}.{self.exercise.name}"

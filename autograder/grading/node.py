@@ -27,12 +27,13 @@ from autograder.catalog import Course, Exercise
 from autograder.grading.diagnose import Diagnosis
 from autograder.grading.jailed import JailedProvider
 from autograder.grading.judge import Judge, RememberErrors, unjudged
+from autograder.grading.mistakes import MistakeError
 from autograder.grading.pool import Hello, Job, NodeSettings
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
 from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
-from autograder.sandbox.forking import prepare_to_fork
+from autograder.sandbox.forking import Forks
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
@@ -45,8 +46,8 @@ CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serv
 class GradingLoop:
     """A pytest plugin that takes over the run loop: collect once, then serve jobs until the connection closes."""
 
-    def __init__(self, settings: NodeSettings, connection: socket.socket):
-        self.settings, self.connection = settings, connection
+    def __init__(self, settings: NodeSettings, connection: socket.socket, zygote: Zygote):
+        self.settings, self.connection, self.zygote = settings, connection, zygote
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
         self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
@@ -72,15 +73,18 @@ class GradingLoop:
         hello = Hello(faults=self.try_on_references())
         for name, judge in self.judges.items():
             judge.diagnosis = Diagnosis(self.exercises[name])
-            judge.diagnosis.prepare()
-        with Zygote(self.settings.libraries, unsafe=self.settings.unsafe) as zygote:
-            hello.layers = self_test(zygote)
-            prepare_to_fork()
-            stream = self.connection.makefile("rwb")
-            say(stream, json.dumps(asdict(hello)))
-            for line in stream:
-                job = Job.from_json(line)
-                say(stream, self.grade(zygote, job, hello).model_dump_json())
+            try:
+                judge.diagnosis.prepare()
+            except MistakeError as error:
+                hello.faults.setdefault(name, f"{self.exercises[name].mistakes}: {error}")
+        self.zygote.wait_until_ready()
+        hello.layers = self_test(self.zygote)
+        self.forks = Forks()
+        stream = self.connection.makefile("rwb")
+        say(stream, json.dumps(asdict(hello)))
+        for line in stream:
+            job = Job.from_json(line)
+            say(stream, self.grade(job, hello).model_dump_json())
         return True
 
     def try_on_references(self) -> dict[str, str]:
@@ -106,7 +110,7 @@ class GradingLoop:
                     faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
 
-    def grade(self, zygote: Zygote, job: Job, hello: Hello) -> ExerciseResult:
+    def grade(self, job: Job, hello: Hello) -> ExerciseResult:
         exercise, start = self.exercises[job.exercise], time.monotonic()
         result = ExerciseResult(
             learner=job.learner,
@@ -123,13 +127,13 @@ class GradingLoop:
             judge = replace(judge, seed=job.seed)
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
-        closing = self.run_children(zygote, judge, job, deadline, judge.order, found)
+        closing = self.run_children(judge, job, deadline, judge.order, found)
         late = time.monotonic() >= deadline
         status = Status.TIMEOUT if late else Status.SYSTEM
         message = "those before it took too long" if late else "this check could not be run"
         for index, check in enumerate(judge.checks):
             found.setdefault(index, unjudged(check, status, message))
-        self.carry_forward(zygote, judge, job, deadline, found)
+        self.carry_forward(judge, job, deadline, found)
         update = {
             "checks": [found[index] for index in range(len(judge.checks))],
             "note": closing.get("note", ""),
@@ -138,9 +142,7 @@ class GradingLoop:
         }
         return result.model_copy(update=update)
 
-    def carry_forward(
-        self, zygote: Zygote, judge: Judge, job: Job, deadline: float, found: dict[int, CheckResult]
-    ) -> None:
+    def carry_forward(self, judge: Judge, job: Job, deadline: float, found: dict[int, CheckResult]) -> None:
         """Grade what did not pass once more, with the reference in place of the tasks that it builds on."""
         exercise = self.exercises[job.exercise]
         own = f"{exercise.module}.{exercise.name}"
@@ -154,16 +156,18 @@ class GradingLoop:
                 continue
             waiting = [index for index in judge.order if index in failed and judge.checks[index].task == task]
             again: dict[int, CheckResult] = {}
-            self.run_children(zygote, judge, job, deadline, waiting, again, replaced)
+            self.run_children(judge, job, deadline, waiting, again, replaced)
             names = ", ".join(sorted(name for _, name in replaced))
             for index, result in again.items():
                 if result.status is Status.PASSED:
                     message = f"passes once the reference stands in for {names}"
                     found[index] = result.model_copy(update={"carried": True, "message": message})
+                elif result.mistakes and not found[index].mistakes:  # a slip of its own, beside the one it builds on
+                    update = {"says": result.says, "mistakes": result.mistakes}
+                    found[index] = found[index].model_copy(update=update)
 
     def run_children(
         self,
-        zygote: Zygote,
         judge: Judge,
         job: Job,
         deadline: float,
@@ -178,14 +182,13 @@ class GradingLoop:
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline:
                 exercise = self.exercises[job.exercise]
-                provider = JailedProvider(zygote, self.policy, exercise, job.files, self.references, replaced)
+                provider = JailedProvider(self.zygote, self.policy, exercise, job.files, self.references, replaced)
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
-                closing |= self.run_child(zygote, judge, provider, childs, waiting, found)
+                closing |= self.run_child(judge, provider, childs, waiting, found)
         return closing
 
     def run_child(
         self,
-        zygote: Zygote,
         judge: Judge,
         provider: JailedProvider,
         deadline: float,
@@ -193,6 +196,7 @@ class GradingLoop:
         found: dict[int, CheckResult],
     ) -> dict[str, str]:
         """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words."""
+        self.forks.prepare()
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -215,7 +219,7 @@ class GradingLoop:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os.close(pidfd)
         os.waitpid(pid, 0)
-        zygote.sweep()
+        self.zygote.sweep()
         if running is not None and running not in found:
             status = Status.SYSTEM if in_time else Status.TIMEOUT
             found[running] = unjudged(
@@ -285,7 +289,13 @@ def say(stream: Any, line: str) -> None:
 def main(descriptor: int) -> int:
     connection = socket.socket(fileno=descriptor)
     settings = NodeSettings(**json.loads(connection.makefile("rb", buffering=0).readline()))
-    loop = GradingLoop(settings, connection)
+    with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False) as zygote:  # its imports take as long as ours
+        run_session(GradingLoop(settings, connection, zygote))
+    return 0
+
+
+def run_session(loop: GradingLoop) -> None:
+    settings = loop.settings
     if "torch" in settings.libraries:
         import torch
 
@@ -300,7 +310,6 @@ def main(descriptor: int) -> int:
         "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:logging",
     ]  # fmt: skip
     pytest.main([*arguments, *suites], plugins=[loop, RememberErrors()])
-    return 0
 
 
 if __name__ == "__main__":

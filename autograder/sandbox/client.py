@@ -55,6 +55,9 @@ START = (
 class Zygote:
     """A fork server with `libraries` imported.
 
+    Args:
+        wait: whether to wait for its imports; if not, `wait_until_ready` comes before the first worker.
+
     Attributes:
         layers: what confines the fork server and, so, every worker.
         pid: its process id.
@@ -64,7 +67,7 @@ class Zygote:
             `unsafe` is not set.
     """
 
-    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False):
+    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False, wait: bool = True):
         self.libraries, self.unsafe = tuple(libraries), unsafe
         readable = readable_paths(self.libraries)
         self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
@@ -86,12 +89,17 @@ class Zygote:
             stderr=subprocess.PIPE,
         )
         theirs.close()
+        self.pid = self.process.pid
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the libraries to be imported and the fork server to be confined."""
         try:
-            hello = self.receive(START_SECONDS)[0]
+            self.layers = self.receive(START_SECONDS)[0]["layers"]
         except BaseException:
             self.close()
             raise
-        self.pid, self.layers = hello["pid"], hello["layers"]
 
     def worker(self, limits: jail.Limits, wall_seconds: float = 10.0) -> Worker:
         """A fresh jailed process. Takes a few milliseconds."""

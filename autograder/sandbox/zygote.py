@@ -20,7 +20,7 @@ import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
 from autograder.sandbox import jail, worker
-from autograder.sandbox.forking import prepare_to_fork
+from autograder.sandbox.forking import Forks
 from autograder.sandbox.peer import Closed
 
 CONTROL_MESSAGE = 1 << 16
@@ -41,10 +41,10 @@ def main(control_fd: int, libraries: list[str], importable: list[str], readable:
     sys.argv = sys.orig_argv = ["worker"]
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     linecache.clearcache()  # lines of libraries: a worker that dropped them would write to many shared pages
-    prepare_to_fork()
+    forks = Forks()
     layers = jail.confine_zygote(read=readable)
-    control.sendall(json.dumps({"pid": os.getpid(), "layers": layers}).encode())
-    serve(control, statm, layers)
+    control.sendall(json.dumps({"layers": layers}).encode())
+    serve(control, statm, layers, forks)
 
 
 class Installed:
@@ -61,7 +61,7 @@ class Installed:
         return PathFinder.find_spec(name, path, target) if name.partition(".")[0] in self.names else None
 
 
-def serve(control: socket.socket, statm: int, layers: list[str]) -> None:
+def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks) -> None:
     children: dict[int, int] = {}
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, CONTROL_MESSAGE, 4)
@@ -71,6 +71,7 @@ def serve(control: socket.socket, statm: int, layers: list[str]) -> None:
         if request["op"] == "fork":
             mapped = int(os.pread(statm, 256, 0).split()[0]) * resource.getpagesize()
             parent = os.getpid()
+            forks.prepare()
             pid = os.fork()
             if pid == 0:
                 become_worker(control, descriptors, request, layers, mapped, parent)

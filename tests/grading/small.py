@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from typer.testing import CliRunner, Result
+
+from autograder.cli import app
 from autograder.gradebook.report import file_name
 from tests.courses import write_files
 
@@ -82,8 +85,9 @@ def test_shift_adds(learner):
 
 
 @pytest.mark.stage("whole")
-def test_shift_by_a_large_number(learner):
-    assert_close(learner.shift(np.ones(2), SECRET), np.full(2, 1.0 + SECRET))
+def test_shift_by_large_numbers(learner):
+    for by in (SECRET, 2 * SECRET, 3 * SECRET):
+        assert_close(learner.shift(np.ones(2), by), np.full(2, 1.0 + by))
 """
 
 TEST_STATS = """\
@@ -149,6 +153,11 @@ def run(*arguments: object) -> subprocess.CompletedProcess:
     """Run `autograder` to its end."""
     words = [sys.executable, "-m", "autograder", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=120)
+
+
+def run_here(*arguments: object) -> Result:
+    """Run `autograder` in this process: for what starts no grading."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 def grade(course: Path, *arguments: object) -> subprocess.CompletedProcess:

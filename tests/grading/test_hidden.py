@@ -64,14 +64,27 @@ HOSTILE = {
     "html_result": {"scaling": scaling(f"return {MARKUP!r}")},
     "html_source": {"scaling": f"'{MARKUP}' + 1\n"},
     "html_import": {"scaling": f"raise ImportError({MARKUP!r})\n"},
+    "parameters": {"stats": STATS.replace("return", "return 1 +")},
     "html_names": {"scaling": "import torch as 𝒔𝒄𝒓𝒊𝒑𝒕\n", "stats": f'"{MARKUP}"(\n'},
 }
+
+
+PARAMETERS = '''\
+import pytest
+
+
+@pytest.mark.parametrize("number", [31337.125, 1.0])
+def test_centre_of_one_number(learner, number):
+    """The centre of one number is zero."""
+    import numpy as np
+    assert learner.centre(np.array([number])).tolist() == [0.0]
+'''
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
     root = tmp_path_factory.mktemp("hidden")
-    course = write_small_course(root / "course")
+    course = write_small_course(root / "course", {"graders/week1/test_stats.py": PARAMETERS})
     learners = {
         name: {"scaling": scaling(BOTH + code, BOTH.replace("factor", "by") + code)} for name, code in TRICKS.items()
     }
@@ -166,23 +179,7 @@ def test_the_journal_stays_small_whatever_learners_write(graded):
     assert max(len(str(result)) for result in graded.journal) < 200_000
 
 
-PARAMETERS = '''\
-import pytest
-
-
-@pytest.mark.parametrize("number", [31337.125, 1.0])
-def test_centre_of_one_number(learner, number):
-    """The centre of one number is zero."""
-    import numpy as np
-    assert learner.centre(np.array([number])).tolist() == [0.0]
-'''
-
-
-def test_parameters_of_a_hidden_check_are_hidden(tmp_path):
-    course = write_small_course(tmp_path / "course", {"graders/week1/test_stats.py": PARAMETERS})
-    write_class(tmp_path / "class", {"ann": {"stats": STATS.replace("return", "return 1 +")}})
-    assert grade(course, tmp_path / "class", "--out", tmp_path / "out").returncode == 0
-    results = Results(tmp_path / "out")
-    assert set(results.statuses("ann", "week1/stats").values()) == {"wrong"}
-    assert INPUT not in results.html("ann") + str(results.feedback("ann"))
-    assert "The centre of one number is zero (case 1)" in results.html("ann")
+def test_parameters_of_a_hidden_check_are_hidden(graded):
+    assert set(graded.statuses("parameters", "week1/stats").values()) == {"wrong"}
+    assert "The centre of one number is zero (case 1)" in graded.html("parameters")
+    assert INPUT not in graded.html("parameters") + str(graded.feedback("parameters"))

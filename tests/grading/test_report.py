@@ -160,11 +160,18 @@ def test_pages_say_what_statuses_mean(reports):
         assert f">{words}</span>" in page
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", " =1"])
 def test_a_cell_that_spreadsheets_would_run_becomes_text(reports, name):
     written = reports(learners=(name,))
     rows = list(csv.reader(io.StringIO((written.out / "grades.csv").read_bytes().decode())))
     assert rows[1][0] == f"'{name}"
+
+
+def test_a_name_cannot_end_its_row(reports):
+    assert [row[0] for row in csv.reader(reports(learners=("a\r=1",)).out.joinpath("grades.csv").open())] == [
+        "learner",
+        "a =1",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a,b", 'say "hi"', "two\nlines", "zoë 🦊", "ann\\xff"])

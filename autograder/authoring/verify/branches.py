@@ -18,7 +18,11 @@ from autograder.catalog import CourseError, Exercise
 def branch_problems(exercises: Sequence[Exercise]) -> Iterator[Problem]:
     """Lines and branches inside marked bodies of one module that no hidden check of their own exercise reaches."""
     with tempfile.TemporaryDirectory() as folder:
-        measured = _measure(exercises, Path(folder))
+        try:
+            measured = _measure(exercises, Path(folder))
+        except CourseError as error:
+            yield Problem("branches", str(exercises[0].grader.parent), str(error))
+            return
     for exercise in exercises:
         if not exercise.grader.is_file():
             continue

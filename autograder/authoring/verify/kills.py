@@ -52,12 +52,15 @@ def _job(exercise: Exercise, source: bytes, seed: int | None = None) -> Job:
 
 def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[], None]) -> Iterator[Problem]:
     """The problems that the trials show; counts go into `row`."""
+    ungraded = set()
     for trial in trials:
         result = trial.future.result()
         step()
         where = str(exercise.public_tests if trial.public else exercise.grader)
         if result.outcome is not Outcome.GRADED:
-            yield Problem("grading", where, result.note)
+            if (where, result.note) not in ungraded:
+                yield Problem("grading", where, result.note)
+            ungraded.add((where, result.note))
         elif trial.what == "solution":
             yield from _solution(result, where, trial.public, row)
         elif trial.what == "stub":

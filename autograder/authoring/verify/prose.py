@@ -6,14 +6,14 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
 from autograder.authoring.build import drift
 from autograder.authoring.verify.report import Problem
-from autograder.catalog import Course, Exercise
+from autograder.catalog import Course, Exercise, Module, near
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 
 RUNGS = 3  # a question, a pointer, nearly the code
@@ -27,9 +27,20 @@ sys.exit(failed > 0)
 """
 
 
-def drift_problems(course: Course) -> Iterator[Problem]:
+def drift_problems(course: Course, modules: Sequence[str]) -> Iterator[Problem]:
+    """Generated files that are out of date, but for those of modules that are not to be verified."""
+    others = {module.name for module in course.modules} - set(modules)
     for each in drift(course):
-        yield Problem("generated files", str(each.path), f"{each.what}; {each.mend}")
+        if Path(each.path).parent.name not in others:
+            yield Problem("generated files", each.path, f"{each.what}; run: {each.mend}")
+
+
+def module_problems(module: Module) -> Iterator[Problem]:
+    """Entries of the module's files that are for none of its exercises: nobody would ever read them."""
+    exercises = [exercise.name for exercise in module.exercises]
+    for gate, path in (("mistakes", module.solutions / "mistakes.yml"), ("hints", module.folder / "hints.yml")):
+        for name in _entries(path).keys() - set(exercises):
+            yield Problem(gate, str(path), f"{name!r} is no exercise of {module.name}{near(str(name), exercises)}")
 
 
 def exercise_problems(exercise: Exercise) -> Iterator[Problem]:
@@ -37,10 +48,13 @@ def exercise_problems(exercise: Exercise) -> Iterator[Problem]:
     yield from _hints(exercise)
     yield from _mistakes(exercise)
     for suite in (exercise.grader, exercise.public_tests):
-        if suite.is_file():
-            yield from _style(suite)
-        else:
-            yield Problem("checks", str(suite), "there is no such file")
+        yield from _style(suite)
+
+
+def can_be_graded(exercise: Exercise) -> bool:
+    """Whether there are checks that can be read, and mistakes that can be made."""
+    suites = (exercise.grader, exercise.public_tests)
+    return not any(_unreadable(suite) for suite in suites) and not any(_unmakeable(exercise))
 
 
 def doctest_problems(exercises: list[Exercise]) -> Iterator[Problem]:
@@ -72,10 +86,9 @@ def _docstrings(exercise: Exercise) -> Iterator[Problem]:
 
 def _hints(exercise: Exercise) -> Iterator[Problem]:
     where = str(exercise.hints)
-    try:
-        hints = (yaml.safe_load(exercise.hints.read_text(encoding="utf-8")) or {}).get(exercise.name) or {}
-    except (OSError, yaml.YAMLError, AttributeError) as error:
-        yield Problem("hints", where, f"cannot be read: {error}")
+    hints = _entries(exercise.hints).get(exercise.name)
+    if not isinstance(hints, dict):
+        yield Problem("hints", where, f"there are none for {exercise.name}, or they cannot be read")
         return
     for task in exercise.tasks:
         rungs = hints.get(task) or []
@@ -85,30 +98,62 @@ def _hints(exercise: Exercise) -> Iterator[Problem]:
         yield Problem("hints", where, f"{exercise.name} has no task {extra}")
 
 
+def _entries(path: Path) -> dict:
+    """What a YAML file holds for each exercise; nothing, if it cannot be read."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
 def _mistakes(exercise: Exercise) -> Iterator[Problem]:
     where = str(exercise.mistakes)
-    try:
-        all_mistakes = load_mistakes(exercise.mistakes)
-    except (OSError, MistakeError, yaml.YAMLError) as error:
-        yield Problem("mistakes", where, f"cannot be read: {error}")
+    if faults := list(_unmakeable(exercise)):
+        yield from (Problem("mistakes", where, fault) for fault in faults)
         return
-    mistakes = [mistake for mistake in all_mistakes if mistake.exercise == exercise.name]
-    source = exercise.solution.read_text(encoding="utf-8")
+    made = [mistake.task for mistake in load_mistakes(exercise.mistakes) if mistake.exercise == exercise.name]
     for task in exercise.tasks:
-        count = sum(mistake.task == task for mistake in mistakes)
-        if count < MISTAKES_NEEDED:
-            yield Problem("mistakes", where, f"{exercise.name}: {task} has {count}, needs at least {MISTAKES_NEEDED}")
+        if made.count(task) < MISTAKES_NEEDED:
+            what = f"{exercise.name}: {task} has {made.count(task)}, needs at least {MISTAKES_NEEDED}"
+            yield Problem("mistakes", where, what)
+
+
+def _unmakeable(exercise: Exercise) -> Iterator[str]:
+    """Why mistakes of the exercise cannot be read, cannot be made, or do not leave Python behind."""
+    try:
+        mistakes = load_mistakes(exercise.mistakes)
+    except MistakeError as error:
+        yield str(error)
+        return
+    source = exercise.solution.read_text(encoding="utf-8")
     for mistake in mistakes:
+        if mistake.exercise != exercise.name:
+            continue
         try:
             compile(apply_mistake(source, mistake), exercise.id, "exec")
-        except (MistakeError, SyntaxError) as error:
-            yield Problem("mistakes", where, str(error))
+        except MistakeError as error:
+            yield str(error)
+        except SyntaxError as error:
+            yield f"{exercise.name}: {mistake.task}: {mistake.name!r} leaves no Python behind: {error}"
+
+
+def _unreadable(suite: Path) -> Problem | None:
+    if not suite.is_file():
+        return Problem("checks", str(suite), "there is no such file")
+    try:
+        ast.parse(suite.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        return Problem("checks", f"{suite}:{getattr(error, 'lineno', None) or 1}", f"is no Python: {error}")
+    return None
 
 
 def _style(suite: Path) -> Iterator[Problem]:
     """No swallowed exception, no print, and every check asserts something about values, not that there is one."""
-    tree = ast.parse(suite.read_bytes())
-    for node in ast.walk(tree):
+    if problem := _unreadable(suite):
+        yield problem
+        return
+    for node in ast.walk(ast.parse(suite.read_bytes())):
         where = f"{suite}:{getattr(node, 'lineno', 1)}"
         if isinstance(node, ast.Try):
             yield Problem("style of checks", where, "a check has no try: use pytest.raises")

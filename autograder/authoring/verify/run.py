@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from autograder.authoring.verify import branches, kills, prose
+from autograder.authoring.verify import branches, kills, probes, prose
 from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
 from autograder.authoring.verify.table import kill_table
 from autograder.catalog import Exercise
-from autograder.grading.pool import NodeSettings, Pool
+from autograder.grading.pool import NodeError, NodeSettings, Pool
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy
 
@@ -28,16 +28,21 @@ def verify(
     exercises = [exercise for exercise in policy.exercises() if exercise.module in modules]
     report = Report()
     progress("reading", 0, 0)
-    report.problems += prose.drift_problems(policy.course)
+    report.problems += prose.drift_problems(policy.course, modules)
+    for module in modules:
+        report.problems += prose.module_problems(policy.course.module(module))
     for exercise in exercises:
         report.problems += prose.exercise_problems(exercise)
-    if not any(problem.gate == "mistakes" for problem in report.problems):
-        report.problems += _graded(policy, exercises, seeds, nodes, progress, report)
+    gradable = [exercise for exercise in exercises if prose.can_be_graded(exercise)]
+    for exercise in gradable:
+        report.problems += probes.probe_problems(exercise)
+    report.problems += _graded(policy, gradable, seeds, nodes, progress, report)
     for module in modules:
         of_module = [exercise for exercise in exercises if exercise.module == module]
         progress(f"examples and branches of {module}", 0, 0)
-        report.problems += prose.doctest_problems(of_module)
-        report.problems += branches.branch_problems(of_module)
+        if of_module:
+            report.problems += prose.doctest_problems(of_module)
+            report.problems += branches.branch_problems(of_module)
     return report
 
 
@@ -59,10 +64,13 @@ def _graded(
         settings = [
             NodeSettings(str(policy.course.root), names, libraries, 0, public=public) for public in (False, True)
         ]
-        with Pool(settings[0], nodes) as hidden, Pool(settings[1], 1) as public:
-            trials = {exercise: kills.submit_trials(exercise, seeds, hidden, public) for exercise in group}
-            for exercise, of_exercise in trials.items():
-                yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
+        try:
+            with Pool(settings[0], nodes) as hidden, Pool(settings[1], 1) as public:
+                trials = {exercise: kills.submit_trials(exercise, seeds, hidden, public) for exercise in group}
+                for exercise, of_exercise in trials.items():
+                    yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
+        except NodeError as error:
+            yield Problem("grading", ", ".join(names), str(error))
     for row in rows.values():
         if row.named < NAMED_SHARE * row.mistakes:
             what = f"diagnosis names {row.named} of {row.mistakes} mistakes"

@@ -19,17 +19,17 @@ def drawn(probe):
     rng = probe.generator()
     groups, seen, filters = int(rng.integers(1, 4)), *rng.permutation([1, 2, 3])[:2].tolist()
     while True:
-        kernel, stride, padding, dilation, places = (
+        kernel, stride, padding, dilation, count = (
             rng.permutation(values)[:2].tolist()
-            for values in ([1, 2, 3, 4], [1, 2, 3], [0, 1, 2], [1, 2, 3], [1, 2, 3, 4])
+            for values in ([1, 2, 3, 4], [1, 2, 3], [0, 1, 2], [1, 2, 3], [2, 3, 4])
         )
-        geometry = zip(kernel, stride, padding, dilation, places, strict=True)
-        size = [(n - 1) * s + d * (k - 1) + 1 + int(rng.integers(s)) - 2 * p for k, s, p, d, n in geometry]
-        if min(size) > 1 and size[0] != size[1]:
+        sides = zip(kernel, stride, padding, dilation, count, strict=True)
+        size = [(n - 1) * s + d * (k - 1) + 1 + int(rng.integers(s)) - 2 * p for k, s, p, d, n in sides]
+        if min(size) > 3 and size[0] != size[1]:  # then every kernel meets the image
             break
-    x, w, b = probe.normal(2, groups * seen, *size), probe.normal(groups * filters, seen, *kernel), groups * filters
-    options = {"stride": tuple(stride), "padding": tuple(padding), "dilation": tuple(dilation)}
-    return x, w, probe.normal(b), {**options, "groups": groups}
+    x, w = probe.normal(2, groups * seen, *size), probe.normal(groups * filters, seen, *kernel)
+    options = {"stride": tuple(stride), "padding": tuple(padding), "dilation": tuple(dilation), "groups": groups}
+    return x, w, probe.normal(groups * filters), options
 
 
 def of_setting(probe, setting):

@@ -193,6 +193,13 @@ def test_max_pool2d_forward_with_a_window_of_one_pixel_or_of_the_whole_image(lea
 
 
 @pytest.mark.stage("robust")
+def test_max_pool2d_forward_of_a_constant_image_finds_the_first_entries_of_the_image(learner, probe):
+    x = np.full((1, 2, 4, 5), probe.scalar(-3.0, 3.0))
+    rest = (3, 4), (2, 1), (1, 2)
+    assert_pooled(learner.max_pool2d_forward(x, *rest), *max_by_loops(x, *rest))
+
+
+@pytest.mark.stage("robust")
 def test_max_pool2d_forward_of_hugely_negative_images(learner, probe):
     x = -1e200 * np.abs(probe.normal(2, 3, 4, 5))
     rest = (3, 4), (2, 1), (1, 2)
