@@ -14,7 +14,7 @@ from typing import Any
 
 import jinja2
 
-from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Outcome, Status
+from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
 from autograder.grading.run import Graded
 from autograder.grading.submission import Submission
 
@@ -90,7 +90,9 @@ def _learner_note(result: ExerciseResult) -> str:
 
 def _check_feedback(check: CheckResult) -> dict[str, Any]:
     feedback = {"sentence": check.sentence, "stage": check.stage, "status": check.status}
-    return feedback | {key: text for key, text in (("message", check.message), ("says", check.says), ("card", check.card)) if text}
+    return feedback | {
+        key: text for key, text in (("message", check.message), ("says", check.says), ("card", check.card)) if text
+    }
 
 
 def grades_csv(graded: Graded) -> str:
@@ -124,7 +126,8 @@ def _no_formula(text: str) -> str:
 
 def file_name(learner: str) -> str:
     """A file name for any learner's name: itself where that is safe, else a readable part of it and a hash."""
-    if re.fullmatch(r"(?!.*-[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}", learner):  # nor like another's with its hash
+    # A name that ends like a hash gets one, too: nobody can choose the file name of somebody else.
+    if re.fullmatch(r"(?!.*-[0-9a-f]{8}$)[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}", learner):
         return learner
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", learner).strip("-")[:60] or "learner"
     return f"{readable}-{hashlib.sha256(learner.encode('utf-8', 'backslashreplace')).hexdigest()[:8]}"

@@ -23,6 +23,7 @@ from autograder.testing.provider import LocalProvider, sources_in
 from autograder.testing.tasks import Check
 
 MAX_OUTPUT = 64 << 10
+MAX_PROBLEMS = 20  # forbidden imports that are listed
 
 
 def stand_in(exercise: Exercise, module: str, task: str) -> Callable:
@@ -48,6 +49,8 @@ class JailedProvider:
         files: source text by exercise id: the exercise and those of the learner's exercises that it imports.
         references: where the checks get the reference; what it has loaded before the fork is not loaded again.
         replaced: tasks in whose place the reference stands.
+        has_run: whether the code has met hidden checks in an earlier child. What it says at its import is then not passed on:
+            there are ways to leave a few bits to a later process (the times of files it may read, counters of the kernel).
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class JailedProvider:
         files: dict[str, bytes],
         references: LocalProvider,
         replaced: Collection[Task] = (),
+        has_run: bool = False,
     ):
         self.zygote, self.policy, self.exercise, self.references = zygote, policy, exercise, references
         self.allowed, self.forbidden = policy.allowed_imports(exercise), policy.forbidden_imports(exercise)
@@ -70,6 +74,8 @@ class JailedProvider:
         self.module: RemoteModule | None = None
         self.failure: Exception | None = None
         self.met_hidden_check = False
+        self.problems: list[str] | None = None
+        self.has_run = has_run
         self.output = ""
 
     def learner(self, check: Check) -> RemoteModule:
@@ -86,6 +92,7 @@ class JailedProvider:
             raise self.failure
         self.met_hidden_check = self.met_hidden_check or not check.visible
         self.module._begin_check(check.in_place)
+        self.worker.forget_functions()
         self.worker.seconds_left = self.worker.wall_seconds
         return self.module
 
@@ -108,20 +115,26 @@ class JailedProvider:
         self.stop()
         name = self.exercise.id.replace("/", ".")
         filename = self.filenames[name]
-        siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
-        if problems := check_imports(self.sources[name], filename, self.allowed, self.forbidden, siblings):
-            self.failure = NotLoaded(filename, "\n".join(problems))
+        if self.problems is None:
+            siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
+            self.problems = check_imports(self.sources[name], filename, self.allowed, self.forbidden, siblings)
+        if self.problems:
+            self.failure = NotLoaded(filename, "\n".join(self.problems[:MAX_PROBLEMS]))
             return
         self.worker = self.zygote.worker(self.limits(), self.policy.limits(self.exercise).wall_seconds)
         try:
             self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
+            self.has_run = True
         except LearnerError as error:
             reason = f"{error.etype}: {error}".removesuffix(": ")
-            self.failure = NotLoaded(filename, reason, learner_frames(error, self.filenames.values()))
+            frames = learner_frames(error, self.filenames.values())
+            self.failure = NotLoaded(filename, reason, frames)
+            if self.has_run:
+                self.failure = NotLoaded(filename, "it could be imported at first, but not again")
         except WorkerTimeout as error:
             self.failure = WorkerTimeout(f"{filename} could not be loaded: {error}")
-        except (WorkerDied, WireError) as error:
-            self.failure = NotLoaded(filename, str(error))
+        except (WorkerDied, WireError):
+            self.failure = NotLoaded(filename, self.worker.cause_of_death)
 
     def limits(self) -> Limits:
         rules = self.policy.limits(self.exercise)

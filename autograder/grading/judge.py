@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -106,7 +106,7 @@ class Judge:
             sentence=check.sentence,
             stage=check.stage,
             status=Status(verdict.status),
-            message=verdict.message if open_to_learner else safe_message(verdict.status, error),
+            message=verdict.message if open_to_learner else safe_message(verdict.status, error, check.parameters),
             card=verdict.card if open_to_learner else "",
             detail="" if open_to_learner else verdict.card or verdict.message,
             seconds=round(sum(report.duration for report in reports), 5),
@@ -142,11 +142,17 @@ def unjudged(check: Check, status: Status, message: str) -> CheckResult:
     )
 
 
-def safe_message(status: str, error: BaseException | None) -> str:
-    """What the learner may read of a hidden check: nothing that learner code could have filled with its inputs."""
+def safe_message(status: str, error: BaseException | None, functions: Collection[str] = ()) -> str:
+    """What the learner may read of a hidden check: nothing that learner code could have filled with its inputs.
+
+    Args:
+        functions: the names of the exercise's functions and methods; that of another's class is the learner's choice.
+    """
     match error:
-        case MissingName() | InputChanged() | WorkerTimeout() | WorkerDied():
+        case MissingName() | WorkerTimeout() | WorkerDied():
             return str(error)
+        case InputChanged():
+            return str(InputChanged(error.name if error.name in functions else "a call", error.argument))
         case WireError():
             return "its answer could not be read"
         case LearnerError():

@@ -162,7 +162,8 @@ class GradingLoop:
                 if result.status is Status.PASSED:
                     message = f"passes once the reference stands in for {names}"
                     found[index] = result.model_copy(update={"carried": True, "message": message})
-                elif result.mistakes and not found[index].mistakes:  # a slip of its own, beside the one it builds on
+                elif found[index].status in (Status.WRONG, Status.ERROR) and not found[index].mistakes:
+                    # A slip of its own shows only now, beside that of what it builds on.
                     update = {"says": result.says, "mistakes": result.mistakes}
                     found[index] = found[index].model_copy(update=update)
 
@@ -182,7 +183,9 @@ class GradingLoop:
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline:
                 exercise = self.exercises[job.exercise]
-                provider = JailedProvider(self.zygote, self.policy, exercise, job.files, self.references, replaced)
+                provider = JailedProvider(
+                    self.zygote, self.policy, exercise, job.files, self.references, replaced, has_run=bool(found)
+                )
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing |= self.run_child(judge, provider, childs, waiting, found)
         return closing

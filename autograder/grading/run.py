@@ -103,7 +103,8 @@ def grade_class(
                 else:
                     journal.append(_not_handed_in(submission, exercise, job.sha256))
         total = len(submissions) * len(exercises)
-        progress(total - len(jobs), total)
+        done = total - len(jobs)
+        progress(done, total)
         for libraries, group in by_libraries(policy, exercises).items():
             names = [exercise.id for exercise in group]
             waiting = [job for job in jobs if job.exercise in names]
@@ -114,12 +115,20 @@ def grade_class(
                 futures: list[Future[ExerciseResult]] = [pool.submit(job) for job in waiting]
                 for future in as_completed(futures):
                     journal.append(future.result())
-                    jobs.pop()
-                    progress(total - len(jobs), total)
-        results = journal.results
+                    done += 1
+                    progress(done, total)
+        results = _current(policy, submissions, journal)
     known = [e for e in policy.exercises() if all((s.learner, e.id) in results for s in submissions)]
-    wanted = {(s.learner, e.id) for s in submissions for e in known}
-    return Graded(policy, known, submissions, {key: results[key] for key in results if key in wanted}, resumed)
+    return Graded(policy, known, submissions, results, resumed)
+
+
+def _current(
+    policy: Policy, submissions: Sequence[Submission], journal: Journal
+) -> dict[tuple[str, str], ExerciseResult]:
+    """The results of what is handed in now; those of work that has been replaced since do not count."""
+    jobs = [_job(policy, submission, exercise) for submission in submissions for exercise in policy.exercises()]
+    graded = {(job.learner, job.exercise): (job, journal.results.get((job.learner, job.exercise))) for job in jobs}
+    return {key: result for key, (job, result) in graded.items() if result and result.sha256 == job.sha256}
 
 
 def _job(policy: Policy, submission: Submission, exercise: Exercise) -> Job:

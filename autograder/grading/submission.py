@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from autograder.catalog import Exercise
 
-MAX_FILE = 1 << 20  # bytes of one source file
+MAX_FILE = 1 << 18  # bytes of one source file: parsing it can take time that grows with its square
 MAX_FILES = 5000  # Python files, and folders, looked at in one submission
 MAX_DEPTH = 12  # folders within folders
 MAX_CONTENTS = 16 << 20  # bytes of an archive's table of contents: it is read as a whole

@@ -106,6 +106,7 @@ class RemoteObject:
     _name = ""
     _module: RemoteModule | None = None
     _origin: tuple = ()
+    __array_ufunc__ = None  # no arithmetic and no comparison with arrays either
 
     def __init__(self, worker: Worker, number: int, type_name: str):
         vars(self).update(_worker=worker, _number=number, _type=type_name, _items=None)
@@ -169,6 +170,9 @@ class RemoteObject:
 
     def __bool__(self) -> bool:
         raise TypeError(f"a {self._type} was returned where a plain value was expected")
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError(f"a {self._type} was returned where an array was expected")  # its items could differ each time
 
     def __repr__(self) -> str:
         return f"<{self._type} in the learner's process>"

@@ -195,11 +195,13 @@ class Decoder:
         _demand(name in DTYPES or (name in TORCH_CARRIED_AS and kind in "tT"), "array of a dtype that is not allowed")
         dtype = DTYPES[TORCH_CARRIED_AS.get(name, name)]
         _demand(type(shape) is list and len(shape) <= self.caps.dims, "malformed shape")
-        count = 1
+        count = extent = 1
         for size in shape:
-            _demand(type(size) is int and 0 <= size <= 1 << 40, "malformed shape")
-            count *= size
-        nbytes = count * dtype.itemsize  # a Python int: it cannot overflow
+            _demand(type(size) is int and size >= 0, "malformed shape")
+            count, extent = count * size, extent * max(size, 1)  # Python ints: they cannot overflow
+        # An empty array is as long as its axes say to whoever loops over them.
+        _demand(extent * dtype.itemsize <= self.caps.body, "an array that is too large")
+        nbytes = count * dtype.itemsize
         _demand(type(offset) is int and offset >= 0 and offset % ALIGN == 0, "malformed array")
         _demand(offset + nbytes <= self.size or nbytes == 0, "array outside the message")
         array = self.body[offset : offset + nbytes].view(dtype).reshape(shape) if nbytes else np.empty(shape, dtype)

@@ -49,7 +49,7 @@ def test_max_pool2d_backward_of_a_case_computed_by_hand(learner):
 @pytest.mark.stage("whole")
 @pytest.mark.task("max_pool2d_backward")
 def test_max_pool2d_backward_gives_the_slopes_of_your_max_pool2d_forward(learner, probe):
-    x, rest = probe.uniform("2 2 4 5", -4.0, 4.0), ((3, 2), (1, 2), (1, 0))  # no two entries are close together
+    x, rest = probe.uniform("2 3 4 5", -4.0, 4.0), ((3, 2), (1, 2), (1, 0))  # no two entries are close together
     y, cache = learner.max_pool2d_forward(x, *rest)
     dy = probe.normal(*y.shape)
     dx = learner.max_pool2d_backward(dy, cache)
@@ -97,9 +97,9 @@ def test_avg_pool2d_backward_of_a_case_computed_by_hand(learner):
 @pytest.mark.stage("whole")
 @pytest.mark.task("avg_pool2d_backward")
 def test_avg_pool2d_backward_gives_the_slopes_of_your_avg_pool2d_forward(learner, probe):
-    x, rest = probe.normal(2, 2, 4, 5), ((3, 2), (1, 2), (1, 0))
+    x, rest = probe.normal(2, 3, 4, 5), ((3, 2), (1, 2), (1, 0))
     for last in (True, False):
-        dy = probe.normal(2, 2, 4, 2)
+        dy = probe.normal(2, 3, 4, 2)
         dx = learner.avg_pool2d_backward(dy, x.shape, *rest, last)
         assert_gradients(lambda x, last=last: learner.avg_pool2d_forward(x, *rest, last), [x], [dx], dy, names="x")
 

@@ -328,3 +328,14 @@ def test_a_run_with_nothing_left_to_do_says_so_and_shows_the_table(graded, cours
     for learner, (_, _, points, others) in EXPECTED.items():
         [line] = [line for line in finished.stdout.splitlines() if line.split()[:1] == [learner]]
         assert math.isclose(float(line.split()[-1]), points + others, abs_tol=0.05)
+
+
+def test_exercises_of_different_libraries_are_all_graded_for_everybody(tmp_path):
+    # stats needs a fork server of its own, because only it may import yaml
+    rules = "modules: {week1: {exercises: {stats: {allow_imports: [yaml]}}}}\n"
+    course = write_small_course(tmp_path / "course", {"grading.yml": rules})
+    folder = write_class(tmp_path / "class", {learner: {} for learner in ("ann", "bob", "cy")})
+    finished = grade(course, folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert finished.returncode == 0, finished.stderr
+    totals = {learner: row["total"] for learner, row in Results(tmp_path / "out").grades.items()}
+    assert totals == dict.fromkeys(("ann", "bob", "cy"), "3")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autograder.authoring.verify.report import Problem
-from autograder.authoring.verify.suite import UNKNOWN, CheckSource, Suite, constant
+from autograder.authoring.verify.suite import UNKNOWN, CheckSource, Parameter, Suite, constant
 from autograder.catalog import Exercise
 
 GATE = "probes"
@@ -101,7 +101,10 @@ def _neutral_constants(suite: Suite) -> Iterator[Problem]:
         for parameter in parameters:
             given = [(call.line, call.arguments[parameter.name]) for call in calls if parameter.name in call.arguments]
             rule = IS_NEUTRAL.get(parameter.name)
-            if rule and given and all(_is_number(value) and rule(value) for _, value in given):
+            told = [
+                value for _, value in given if not _is_default(parameter, value)
+            ]  # of those tells _untried_defaults
+            if rule and told and all(_is_number(value) and rule(value) for _, value in given):
                 values = " or ".join(dict.fromkeys(str(value) for _, value in given))
                 what = f"{task}: every check that passes `{parameter.name}` passes {values}, which hides what it does"
                 yield _problem(suite.path, given[0][0], 2, what)
@@ -113,6 +116,10 @@ def _neutral_constants(suite: Suite) -> Iterator[Problem]:
 
 def _alpha_and_rank(arguments: dict[str, object]) -> tuple[object, object]:
     return arguments.get("alpha", UNKNOWN), arguments.get("rank", arguments.get("r"))
+
+
+def _is_default(parameter: Parameter, value: object) -> bool:
+    return value is not UNKNOWN and parameter.default is not None and value == constant(parameter.default)
 
 
 def _is_number(value: object) -> bool:
@@ -142,9 +149,8 @@ def _untried_defaults(suite: Suite) -> Iterator[Problem]:
         for parameter in parameters:
             if parameter.default is None:
                 continue
-            default = constant(parameter.default)
             values = [call.arguments[parameter.name] for call in calls if parameter.name in call.arguments]
-            if all(value is not UNKNOWN and value == default for value in values):
+            if all(_is_default(parameter, value) for value in values):
                 written = ast.unparse(parameter.default)
                 what = f"{task}: no hidden check passes `{parameter.name}` anything but its default, {written}"
                 yield _problem(suite.path, checks[0].line, 4, what)
@@ -200,5 +206,6 @@ def _is_reduction(got: ast.expr) -> bool:
     """Whether all of an answer is one sum or the like: `learner.f(x).sum()`, `np.sum(learner.f(x))`."""
     if not (isinstance(got, ast.Call) and isinstance(got.func, ast.Attribute)):
         return isinstance(got, ast.Call) and getattr(got.func, "id", "") == "float" and _is_reduction(got.args[0])
-    axes = {keyword.arg for keyword in got.keywords} & {"axis", "dim"}
-    return got.func.attr in REDUCTIONS and not axes
+    is_task = isinstance(got.func.value, ast.Name) and got.func.value.id in ("learner", "reference")
+    has_axis = any(keyword.arg in ("axis", "dim") for keyword in got.keywords)
+    return got.func.attr in REDUCTIONS and not is_task and not has_axis
