@@ -35,7 +35,7 @@ def branch_problems(exercises: Sequence[Exercise]) -> Iterator[Problem]:
             if line in inside:
                 yield Problem("branches", f"{exercise.solution}:{line}", "no hidden check reaches this line")
         for source, target in found["missing_branches"]:
-            if source in inside and source not in found["missing_lines"]:
+            if source in inside and not {source, target} & set(found["missing_lines"]):
                 to = f"line {target}" if target > 0 else "the end of the function"
                 yield Problem("branches", f"{exercise.solution}:{source}", f"no hidden check goes from here to {to}")
 

@@ -52,17 +52,17 @@ def _job(exercise: Exercise, source: bytes, seed: int | None = None) -> Job:
 
 def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[], None]) -> Iterator[Problem]:
     """The problems that the trials show; counts go into `row`."""
-    ungraded = set()
+    told: set[tuple[str, str]] = set()  # what one seed has shown already
     for trial in trials:
         result = trial.future.result()
         step()
         where = str(exercise.public_tests if trial.public else exercise.grader)
         if result.outcome is not Outcome.GRADED:
-            if (where, result.note) not in ungraded:
+            if (where, result.note) not in told:
                 yield Problem("grading", where, result.note)
-            ungraded.add((where, result.note))
+            told.add((where, result.note))
         elif trial.what == "solution":
-            yield from _solution(result, where, trial.public, row)
+            yield from _solution(result, where, trial.public, row, told)
         elif trial.what == "stub":
             yield from _stub(exercise, result, where)
         else:
@@ -72,19 +72,27 @@ def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Ca
         yield Problem("public checks", str(exercise.public_tests), what)
 
 
-def _solution(result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
+def _solution(
+    result: ExerciseResult, where: str, public: bool, row: Row, told: set[tuple[str, str]]
+) -> Iterator[Problem]:
     if public:
         row.public_checks = len(result.checks)
     else:
         row.checks = len(result.checks)
     for check in result.checks:
+        row.noise = max(row.noise, (check.margin or 0.0) if check.status is Status.PASSED else 0.0)
+        if (where, check.check) in told or check.status is Status.NOT_REACHED:
+            continue
         if check.status is not Status.PASSED:
             words = check.detail or check.card or check.message
-            yield Problem("solution", where, f"fails {check.check} ({check.status}): {words}")
+            problem = Problem("solution", where, f"fails {check.check} ({check.status}): {words}")
         elif (check.margin or 0.0) > NOISE_ALLOWED:
             what = f"{check.check}: rounding of the solution uses up {check.margin:.2f} of the tolerance"
-            yield Problem("tolerances", where, what)
-        row.noise = max(row.noise, check.margin or 0.0)
+            problem = Problem("tolerances", where, what)
+        else:
+            continue
+        told.add((where, check.check))
+        yield problem
 
 
 def _stub(exercise: Exercise, result: ExerciseResult, where: str) -> Iterator[Problem]:
