@@ -122,7 +122,7 @@ def verify(
     elif not modules:
         report.problems += table_problems(policy, report)
     for problem in report.problems:
-        print(problem, file=sys.stderr)
+        print(str(problem).replace(f"{Path.cwd()}{os.sep}", ""), file=sys.stderr)
     if report.problems:
         print("1 problem" if len(report.problems) == 1 else f"{len(report.problems)} problems", file=sys.stderr)
         raise typer.Exit(1)

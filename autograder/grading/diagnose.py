@@ -6,7 +6,7 @@ course's own code, so they run in the grading process, on the trusted side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -90,22 +90,22 @@ class Replay:
     def repeats(self, event: Call | Read) -> bool:
         if isinstance(event, Read):
             return same(event.value, getattr(self.here(event.owner), event.name))
-        args = [self.here(arg) for arg in event.args]
-        kwargs = {name: self.here(arg) for name, arg in event.kwargs.items()}
         try:
-            result = self.function(event)(*args, **kwargs)
+            if event.target is None:
+                result = self.module.vjp(event.name, self.here(list(event.args)), event.cotangent)
+                return event.error is None and same([event.result, event.gradients], list(result))
+            result = self.here(event.target)(*self.here(list(event.args)), **self.here(event.kwargs))
         except Exception as error:
             return event.error is not None and same_error(event.error, error)
         self.results[id(event)] = result
         return event.error is None and self.same_result(event.result, result)
 
-    def function(self, call: Call) -> Callable:
-        if call.target is None:
-            return lambda *args: self.module.vjp(call.name, args, None)[0]
-        return self.here(call.target)
-
     def here(self, value: Any) -> Any:
         """What stands for a learner's object on this side; plain data is itself."""
+        if type(value) in (list, tuple):
+            return type(value)(self.here(item) for item in value)
+        if type(value) is dict:
+            return {key: self.here(item) for key, item in value.items()}
         if not isinstance(value, RemoteObject):
             return value
         match value._origin:

@@ -30,6 +30,7 @@ class Call:
         args, kwargs: copies of the arguments; `given` holds the caller's own, by position and name.
         target: what was called; None for `vjp`.
         result: what it returned, or `error`: what it raised.
+        cotangent, gradients: what `vjp` was given and what it returned beside the result.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Call:
     given: dict[int | str, Any] = field(default_factory=dict, repr=False)
     result: Any = None
     error: BaseException | None = field(default=None, repr=False)
+    cotangent: Any = field(default=None, repr=False)
+    gradients: list | None = field(default=None, repr=False)
 
 
 @dataclass(eq=False)
@@ -88,13 +91,17 @@ class RemoteModule:
 
     def vjp(self, name: str, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:
         """The value of a learner's function and the gradients of <value, cotangent> with respect to its inputs, by autograd."""
-        call = Call(name, tuple(inputs), {})
+        call = Call(name, tuple(inputs), {}, cotangent=cotangent)
         self._trace.append(call)
-        match self._worker.request("vjp", name, list(inputs), cotangent):
-            case [output, list(gradients)]:
-                call.result = output
-                return output, gradients
-        raise WireError("a malformed answer")
+        try:
+            match self._worker.request("vjp", name, list(inputs), cotangent):
+                case [output, list(gradients)]:
+                    call.result, call.gradients = output, gradients
+                    return output, gradients
+            raise WireError("a malformed answer")
+        except BaseException as error:
+            call.error = error
+            raise
 
 
 class RemoteObject:

@@ -45,7 +45,16 @@ def test_learners_get_stubs_tests_hints_lesson_and_package(course, out):
         "exercises/m00_foundations/test_activations.py",
     ]
     top = {path.parts[0] for path in files}
-    assert top == {MANIFEST, ".gitignore", "LICENSE", "README.md", "autograder", "course.json", "exercises", "pyproject.toml"}
+    assert top == {
+        MANIFEST,
+        ".gitignore",
+        "LICENSE",
+        "README.md",
+        "autograder",
+        "course.json",
+        "exercises",
+        "pyproject.toml",
+    }
     assert sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file()) == sorted(files)
 
 

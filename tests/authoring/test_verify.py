@@ -86,7 +86,10 @@ def test_docstrings(root, old, new, what):
         ({"good": {"leaky_relu": ["one", "two"]}}, "good: leaky_relu needs 3 rungs, a text each"),
         ({"good": {"leaky_relu": ["one", "two", " "]}}, "good: leaky_relu needs 3 rungs, a text each"),
         ({"good": {"leaky_relu": ["one", "two", 3]}}, "good: leaky_relu needs 3 rungs, a text each"),
-        ({"good": {"leaky_relu": ["a", "b", "c"], "relu": ["a"]}}, "good has no task relu"),
+        (
+            {"good": {"leaky_relu": ["a", "b", "c"], "relu": ["a"]}},
+            "good has no task 'relu'; there is: leaky_relu",
+        ),
         ({"good": ["one", "two", "three"]}, "there are none for good, or they cannot be read"),
         ({"food": {}}, "there are none for good, or they cannot be read"),
         ([], "there are none for good, or they cannot be read"),
@@ -127,7 +130,7 @@ def test_too_few_mistakes(root):
         (
             "task: leaky_relu\n    name: turned",
             "task: relu\n    name: turned",
-            "relu: 'turned round': .* occurs 0 times",
+            "'turned round' is of 'relu', which is no task of good; there is: leaky_relu",
         ),
         ("good:\n", "- good:\n", "must be a mapping of exercises"),
     ],

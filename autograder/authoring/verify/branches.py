@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,9 +54,11 @@ def _measure(exercises: Sequence[Exercise], folder: Path) -> dict[str, dict]:
     coverage = [sys.executable, "-m", "coverage"]
     run = [*coverage, "run", "--branch", f"--source={solutions}", "-m", "pytest", *options, *graders]
     done = subprocess.run(run, env=environment, capture_output=True, text=True, cwd=folder)
+    if "No module named coverage" in done.stderr:
+        raise CourseError("branches cannot be measured without coverage; run: pip install coverage")
     if done.returncode not in (0, 1) or not data.exists():
-        words = (done.stdout + done.stderr)[-1500:]
-        raise CourseError(f"branches could not be measured (pip install -e '.[dev]' brings coverage):\n{words}")
+        words = re.sub(r".*CoverageWarning.*\n.*\n?", "", done.stderr + done.stdout).strip()
+        raise CourseError(f"the hidden checks cannot be run:\n{words[:1500]}")
     subprocess.run([*coverage, "json", "-q", "-o", str(report)], env=environment, check=True, cwd=folder)
     files = json.loads(report.read_text())["files"]
     return {str((folder / name).resolve()): measured for name, measured in files.items()}

@@ -95,7 +95,7 @@ def _hints(exercise: Exercise) -> Iterator[Problem]:
         if len(rungs) != RUNGS or not all(isinstance(rung, str) and rung.strip() for rung in rungs):
             yield Problem("hints", where, f"{exercise.name}: {task} needs {RUNGS} rungs, a text each")
     for extra in hints.keys() - set(exercise.tasks):
-        yield Problem("hints", where, f"{exercise.name} has no task {extra}")
+        yield Problem("hints", where, f"{exercise.name} has no task {str(extra)!r}{near(str(extra), exercise.tasks)}")
 
 
 def _entries(path: Path) -> dict:
@@ -129,6 +129,10 @@ def _unmakeable(exercise: Exercise) -> Iterator[str]:
     source = exercise.solution.read_text(encoding="utf-8")
     for mistake in mistakes:
         if mistake.exercise != exercise.name:
+            continue
+        if mistake.task not in exercise.tasks:
+            hint = near(mistake.task, exercise.tasks)
+            yield f"{mistake.name!r} is of {mistake.task!r}, which is no task of {exercise.name}{hint}"
             continue
         try:
             compile(apply_mistake(source, mistake), exercise.id, "exec")

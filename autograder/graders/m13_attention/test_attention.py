@@ -292,6 +292,15 @@ def test_multi_head_attention_has_the_parameters_that_were_agreed(learner, probe
 
 
 @pytest.mark.stage("shape")
+def test_multi_head_attention_takes_the_parameters_that_it_is_given(learner, probe):
+    for bias in (True, False):
+        model, shapes = make(learner, probe, bias=bias)
+        state = random_state(probe, shapes)
+        model.load_state_dict(state)
+        assert_close(dict(model.state_dict()), state, name="the state_dict after load_state_dict")
+
+
+@pytest.mark.stage("shape")
 def test_multi_head_attention_shares_the_model_width_among_its_heads_by_default(learner, probe):
     h, width, other = probe.shape("H K V")
     d = h * width

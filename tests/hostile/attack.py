@@ -1,0 +1,100 @@
+"""What an attack is: a submission in which every task is done right, and then a few lines that try something.
+
+Most attacks replace `cube` by code that returns the right answer if it could do what it tried, and so earns the points if
+the attack works. The others return something wrong and hope that it counts.
+"""
+
+from dataclasses import dataclass
+from textwrap import dedent, indent
+
+from tests.hostile.course import BASICS
+
+SIGNATURES = {
+    "scale": "x, factor=2.0",
+    "cube": "x",
+    "slope": "f, x, step",
+    "batches": "x, size",
+    "clip_": "x, low, high",
+    "standardize": "x",
+}
+TASKS = (*SIGNATURES, "Offset")
+
+# What every attack may use.
+TOOLS = '''
+right, right_slope, right_scale = cube, slope, scale
+
+
+def peer():
+    """This end of the conversation with the grader, found on the stack."""
+    import sys
+
+    frame = sys._getframe()
+    while type(frame.f_locals.get("self")).__name__ != "Peer":
+        frame = frame.f_back
+    return frame.f_locals["self"]
+
+
+def framed(tree, body=b""):
+    """The bytes of a message."""
+    import struct
+
+    meta = tree if isinstance(tree, bytes) else __import__("msgpack").packb(tree)
+    return struct.pack("<4sIQ", b"AGW1", len(meta), len(body)) + meta + body
+
+
+def answer(node):
+    """Let the answer to this call be a value that the wire would not make by itself."""
+    pack = __import__("msgpack").packb
+    peer().encode = lambda reply: (pack(["!", reply[1], "ok", [node, {"d": []}]]), [], 0)
+
+
+def demand(success):
+    if not success:
+        raise RuntimeError("it did not work")
+'''
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One hostile submission.
+
+    Attributes:
+        tries: what it tries, in a few words.
+        code: put at the end of a file in which every task is done right.
+        spoils: the tasks that deserve nothing.
+        free: tasks about which nothing is demanded, because the attack breaks its own process for them.
+        passes: checks of the spoiled tasks that pass all the same, as known and accepted.
+        whole: `code` is the whole file.
+        second: whether the other exercise, which builds on this file, has to get its points.
+    """
+
+    name: str
+    tries: str
+    code: str
+    spoils: tuple[str, ...] = ("cube",)
+    free: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    whole: bool = False
+    second: bool = True
+
+    def source(self, places: dict[str, str]) -> str:
+        """The file, with the paths in `places` as constants."""
+        if self.whole:
+            return self.code
+        constants = "".join(f"{name} = {path!r}\n" for name, path in places.items())
+        return "\n\n".join([BASICS, constants + TOOLS, dedent(self.code)])
+
+
+def on(task: str, body: str) -> str:
+    """A definition of `task` with this body."""
+    return f"def {task}({SIGNATURES[task]}):\n{indent(dedent(body).strip(), '    ')}\n"
+
+
+def cube(name: str, tries: str, body: str, **others) -> Attack:
+    """An attack by the code of `cube`."""
+    return Attack(name, tries, on("cube", body), **others)
+
+
+def at_import(name: str, tries: str, code: str, **others) -> Attack:
+    """An attack by the code of the file itself, which then earns nothing."""
+    return Attack(name, tries, dedent(code), spoils=TASKS, **others)

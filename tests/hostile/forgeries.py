@@ -1,0 +1,188 @@
+"""Fool the judge: patch what judges, forge what is said to the grader, misuse the functions that are passed in."""
+
+from tests.hostile.attack import TASKS, Attack, at_import, cube, on
+
+SLOPE = ("slope",)
+
+PATCHING = [
+    cube(
+        "patch_numpy",
+        "make NumPy's comparisons true",
+        "np.allclose = np.array_equal = np.isclose = np.testing.assert_allclose = lambda *a, **k: True\nreturn x",
+    ),
+    cube(
+        "patch_builtins",
+        "make Python's true",
+        "import builtins\nbuiltins.all = builtins.any = builtins.isinstance = lambda *a: True\nreturn x",
+        free=TASKS,
+    ),
+    cube(
+        "patch_wire",
+        "make the wire say that all is well",
+        "import sys\nwire = sys.modules['autograder.sandbox.wire']\nwire.snapshot = lambda value: None\n"
+        "wire.Encoder.encode = lambda self, value, depth=0: True\nreturn x",
+        free=TASKS,
+    ),
+    cube(
+        "patch_msgpack",
+        "make messages say that a check passed",
+        "import sys\npack = sys.modules['msgpack'].packb\n"
+        "sys.modules['msgpack'].packb = lambda *a, **k: pack({'status': 'passed'})\nreturn x",
+        free=TASKS,
+    ),
+    cube("patch_json", "the same for json", "import json\njson.dumps = lambda *a, **k: '{\"status\": \"passed\"}'\nreturn x"),
+    cube("patch_socket", "the same for sockets", "import socket\nsocket.socket.sendmsg = lambda *a: 1 << 20\nreturn x", free=TASKS),
+    at_import(
+        "plant_modules",
+        "put modules in the place of the judge",
+        """
+        import sys, types
+        class Yes(types.ModuleType):
+            def __getattr__(self, name): return lambda *a, **k: True
+        for name in ("autograder.testing", "autograder.grading.judge", "pytest", "_pytest.runner", "graders"):
+            sys.modules[name] = Yes(name)
+        scale = cube = slope = batches = clip_ = standardize = Offset = lambda *a, **k: Yes("yes")
+        """,
+    ),
+    at_import(
+        "plant_finder",
+        "find other modules for the judge's imports",
+        """
+        import sys
+        class Finder:
+            def find_spec(self, *a): raise SystemExit(0)
+        sys.meta_path.insert(0, Finder())
+        scale = cube = slope = batches = clip_ = standardize = Offset = print
+        """,
+    ),
+    at_import(
+        "replace_module",
+        "be an object whose every attribute is right",
+        """
+        import sys
+        class Right:
+            def __getattr__(self, name): return self
+            def __call__(self, *a, **k): return self
+            def __eq__(self, other): return True
+            def __bool__(self): return True
+        sys.modules[__name__] = Right()
+        """,
+        second=False,
+    ),
+    cube("trace_calls", "trace the grader", "import sys\nsys.settrace(lambda *a: None)\nsys.setprofile(lambda *a: None)\nreturn x"),
+    cube("exit_hook", "pass at exit", "import atexit, os\natexit.register(os.write, 1, b'100/100')\nreturn x"),
+    cube("print_score", "print a score", "print('100/100', '::notice title=Autograding report::{\"totalPoints\":100}')\nreturn x"),
+    # Known gap: the arguments are copies, and that one was written into is told by the process that wrote.
+    Attack(
+        "hide_change",
+        "write into an argument and hide it",
+        on("scale", "import sys\nsys.modules['autograder.sandbox.worker'].changed_since = lambda *a: {}\nx *= factor\nreturn x")
+        .replace("    x *=", "    if factor == 0:\n        raise ValueError\n    x *="),
+        spoils=("scale",),
+        passes=("scale_shape", "scale_doubles", "scale_by_a_factor", "scale_by_zero"),
+        free=("clip_",),
+    ),
+]  # fmt: skip
+
+
+def sends(name: str, tries: str, body: str, **others) -> Attack:
+    return cube(name, tries, f"import os\n{body}\nreturn x", **others)
+
+
+FRAMES = [
+    sends("answer_before", "answer before the question", "os.write(3, framed(['!', 1, 'ok', [right(x), {'d': []}]]))"),
+    sends("answer_twice", "answer twice", "p = peer(); send = p.transmit\np.transmit = lambda *a: (send(*a), send(*a))"),
+    sends("answer_wrong_nonce", "answer another question", "p = peer(); p.encode = lambda r: (framed(['!', r[1] + 1, *r[2:]])[16:], [], 0)"),
+    sends("answer_never", "take the question and say nothing", "peer().transmit = lambda *a: None"),
+    sends("announce_much", "announce more than there is memory", "os.write(3, b'AGW1' + b'\\xff' * 12)"),
+    sends("announce_and_stop", "announce some and stop", "os.write(3, framed(['!'], bytes(100))[:-50])\nos._exit(0)"),
+    sends("announce_and_wait", "announce some and wait", "os.write(3, framed(['!'], bytes(100))[:-50])\nwhile True: pass"),
+    sends("drip", "send byte by byte for ever", "import time\nos.write(3, b'AGW1\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0\\0')\nwhile True: os.write(3, b'\\x90'); time.sleep(.01)"),
+    sends("wrong_magic", "talk another language", "os.write(3, b'GET / HTTP/1.1\\r\\n\\r\\n')"),
+    sends("nested_meta", "nest a message 10,000 times", "os.write(3, framed(b'\\x91' * 10_000 + b'\\xc0'))"),
+    sends("extension_meta", "send an extension type", "os.write(3, framed(b'\\xd4\\x01\\x00'))"),
+    sends("pickle_meta", "send a pickle", "import pickle\nos.write(3, framed(pickle.dumps(ValueError())))"),
+    sends("unknown_request", "ask for what there is not", "os.write(3, framed(['?', 1, 'grade', ['passed']]))"),
+    sends("ask_as_server", "ask the grader to call", "os.write(3, framed(['?', 1, 'call', [None, 'os.system', ['true'], {'d': []}]]))"),
+    sends("ask_to_load", "ask it to load code", "os.write(3, framed(['?', 1, 'load', [{'d': [['m', b'1/0']]}, {'d': []}, 'm', {'d': []}]]))"),
+    sends("guess_functions", "call functions it was not given", "p = peer()\nfor n in range(-3, 50): p.request('callback', n, [x], {})"),
+    sends("guess_odd_numbers", "by odd numbers", "p = peer()\nfor n in (True, 0.0, '0', None, 1 << 70): p.request('callback', n, [x], {})"),
+    sends("close_conversation", "close it", "os.close(3)"),
+    sends("replace_conversation", "put something else there", "os.dup2(os.open('/dev/null', os.O_RDWR), 3)"),
+    sends("shut_conversation", "close half of it", "import socket\npeer().sock.shutdown(socket.SHUT_WR)"),
+    sends("pass_descriptors", "send descriptors", "import socket\nsocket.send_fds(peer().sock, [framed(['!'])], [1, 2])"),
+    sends("flood", "send without end", "data = framed(['!', 1, 'ok', None]) * 1000\nwhile True: os.write(3, data)"),
+    cube("give_name_of_object", "name objects that do not exist", "answer({'o': [1 << 61, 'ndarray']})"),
+    cube("give_odd_name", "by a name that is no number", "answer({'o': ['0', 'ndarray']})"),
+    cube("give_function", "hand out a function of the grader", "answer({'f': [0]})"),
+    cube("give_generator", "hand out a random generator", "answer({'g': []})"),
+    cube("array_outside", "an array outside its message", "answer({'a': ['n', 'float64', [5, 13], 0]})"),
+    cube("array_negative", "of negative size", "answer({'a': ['n', 'float64', [-5, -13], 0]})"),
+    cube("array_astronomic", "empty, of astronomic shape", "answer({'a': ['n', 'float64', [0] + [1 << 40] * 5, 0]})"),
+    cube("array_long_and_empty", "empty, and long to loop over", "answer({'a': ['n', 'float64', [1 << 40, 0], 0]})"),
+    cube("array_many_axes", "of too many axes", "answer({'a': ['n', 'float64', [1] * 65, 0]})"),
+    cube("array_of_objects", "of Python objects", "answer({'a': ['n', 'object', [1], 0]})"),
+    cube("array_dtype_string", "by a dtype string", "answer({'a': ['n', 'f8,O', [1], 0]})"),
+    cube("array_of_torch", "of a framework that is not there", "answer({'a': ['t', 'bfloat16', [1], 0]})"),
+    cube("array_no_scalar", "a scalar with axes", "answer({'a': ['s', 'float64', [1, 0], 0]})"),
+    cube("overlapping_arrays", "arrays on one memory", "answer([{'a': ['n', 'float64', [0], 0]}] * 1000)"),
+    cube("bad_integer", "an integer of letters", "answer({'i': 'zz'})"),
+    cube("large_integer", "an integer of 100,000 digits", "answer({'i': '1' * 100_000})"),
+    cube("bad_complex", "a complex number of texts", "answer({'c': ['1', '2']})"),
+    cube("unhashable_key", "a list as a key", "answer({'d': [[[1], 2]]})"),
+    cube("dtype_of_objects", "the dtype of objects", "answer({'y': ['numpy', 'object_']})"),
+    cube("unknown_node", "something unknown", "answer({'x': [1]})"),
+    cube("claim_changes", "claim to have changed what was not given", "peer().serve = lambda op, args: [right(x), {5: x}]"),
+    cube("claim_odd_changes", "by odd names", "peer().serve = lambda op, args: [right(x), {(1, 2): x, None: x}]"),
+    cube("malformed_error", "fail in a malformed way", "peer().explain = lambda error: [1, 2, 3]\nraise ValueError"),
+    cube("malformed_answer", "answer with less", "peer().serve = lambda op, args: right(x)\nraise ValueError"),
+    at_import("forge_at_import", "forge the answer to the import", "answer({'a': ['n', 'float64', [0] + [1 << 40] * 5, 0]})", second=False),
+    at_import("ask_at_import", "ask for functions during the import", "peer().request('callback', 0, [1], {})", second=False),
+]  # fmt: skip
+
+FUNCTIONS = [
+    Attack("call_for_ever", "call the function for ever", on("slope", "while True: f(x)"), SLOPE),
+    Attack("call_with_much", "call it with large arrays", on("slope", "big = np.zeros(7_000_000)\nwhile True: f(big)"), SLOPE),
+    Attack("call_with_objects", "call it with an object", on("slope", "return f(type('T', (), {'__rmul__': lambda s, o: 1})())"), SLOPE),
+    Attack("call_with_itself", "call it with itself", on("slope", "return f(f)"), SLOPE),
+    Attack("return_function", "return it", on("slope", "return f"), SLOPE),
+    Attack("nest_calls", "have it call back in turn", on("slope", "class Deep:\n    shape = property(lambda s: f(s))\nreturn f(Deep())"), SLOPE),
+    Attack(
+        "swallow_assertion",
+        "swallow what the function asserts, and read the expected value in it",
+        on(
+            "slope",
+            """
+            try:
+                f(x.astype("float32"))
+            except AssertionError as error:
+                return np.full(3, float(str(error).split("expected ")[1].split()[0]))
+            return x
+            """,
+        ),
+        SLOPE,
+    ),
+    Attack(
+        "call_from_thread",
+        "call it from a thread while answering",
+        on("slope", "import threading\nthreading.Thread(target=lambda: [f(x) for _ in range(100)]).start()\nreturn x"),
+        SLOPE,
+        free=TASKS,
+    ),
+    Attack(
+        "keep_reference",
+        "keep the reference that was passed in, to answer a later check",
+        """
+        kept = []
+        def slope(f, x, step):
+            kept.append(f)
+            return right_slope(f, x, step)
+        def standardize(x):
+            return (x - x.mean()) / x.std()
+        def cube(x):
+            return kept[-1](x)
+        """,
+    ),
+]  # fmt: skip
+
+FORGERIES = [*PATCHING, *FRAMES, *FUNCTIONS]
