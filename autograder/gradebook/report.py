@@ -17,6 +17,7 @@ import jinja2
 from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
 from autograder.grading.run import Graded
 from autograder.grading.submission import Submission
+from autograder.testing.words import plain
 
 WORDS = {
     Status.PASSED: "passed",
@@ -39,8 +40,9 @@ def write_reports(graded: Graded, out: Path) -> None:
     for submission in graded.submissions:
         name = file_name(submission.learner)
         feedback = learner_feedback(graded, submission)
-        _write(out / "learners" / f"{name}.json", json.dumps(feedback, indent=2, ensure_ascii=False) + "\n")
-        _write(out / "feedback" / f"{name}.html", _template().render(feedback | {"words": WORDS}))
+        # Plain: what learners wrote may hold control sequences, and somebody will look at these files in a terminal.
+        _write(out / "learners" / f"{name}.json", plain(json.dumps(feedback, indent=2, ensure_ascii=False)) + "\n")
+        _write(out / "feedback" / f"{name}.html", plain(_template().render(feedback | {"words": WORDS})))
     _write(out / "grades.csv", grades_csv(graded))
 
 

@@ -41,6 +41,7 @@ class Forks:
     def anonymous_memory(self) -> Iterator[tuple[int, int]]:
         """The heap and all other memory that stands for no file, in whole huge pages."""
         with open(self.maps, closefd=False) as maps:
+            maps.seek(0)
             text = maps.read()
         for low, high in ANONYMOUS.findall(text):
             start, end = -(-int(low, 16) // HUGE_PAGE) * HUGE_PAGE, int(high, 16) // HUGE_PAGE * HUGE_PAGE

@@ -301,7 +301,7 @@ def test_adam_class_trains_groups_as_torch_does(learner, probe):
     values, steps = two(probe), [two(probe) for _ in range(3)]
     models = [Model(learner, [value]) for value in values]
     slow = {**OPTIONS, "lr": 0.01}
-    groups = [{"params": models[0].parameters(), "lr": 0.01}, {"params": models[1].parameters()}]
+    groups = ({"params": models[0].parameters(), "lr": 0.01}, {"params": models[1].parameters()})
     optimizer = learner.Adam(groups, **OPTIONS)
     for grads in steps:
         for model, grad in zip(models, grads, strict=True):

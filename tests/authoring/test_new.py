@@ -76,7 +76,7 @@ def test_what_it_writes_is_complete(tmp_path, torch):
 def test_the_checks_in_torch_accept_the_solution(tmp_path, pytester):
     pytest.importorskip("torch")
     new_exercise(Course(tmp_path), "week1", "scaling", torch=True)
-    result = pytester.runpytest_subprocess(tmp_path / "graders/week1/test_scaling.py")
+    result = pytester.runpytest_inprocess(tmp_path / "graders/week1/test_scaling.py")
     result.assert_outcomes(passed=8)
 
 

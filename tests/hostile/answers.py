@@ -50,10 +50,10 @@ VALUES = [
     value("big_endian", "the other byte order", "right(x).astype('>f8')"),
     value("long_double", "a wider float", "right(x).astype(np.longdouble)"),
     value("half", "a narrower float", "right(x).astype(np.float16)"),
-    value("complex_values", "complex numbers", "right(x) + 0j"),
+    value("complex_values", "complex numbers", "right(x) + 0j", passes=("cube_plainly",)),
     value("texts", "an array of texts", "right(x).astype(str)"),
     value("times", "an array of times", "x.astype('datetime64[s]')"),
-    value("right_list", "the values in a list", "right(x).tolist()"),
+    value("right_list", "the values in a list", "right(x).tolist()", passes=("cube_plainly",)),
     cube("recursive_list", "a list that holds itself", "out = []\nout.append(out)\nreturn out"),
     cube("recursive_dict", "a dict that holds itself", "out = {}\nout[0] = out\nreturn out"),
     cube("deep_list", "a list nested 100,000 times", "for _ in range(100_000): x = [x]\nreturn x"),
@@ -74,7 +74,6 @@ VALUES = [
     Attack("own_iterator", "an iterator that returns itself", "class batches:\n    __init__ = lambda s, *a: None\n    __iter__ = __next__ = lambda s: s", ("batches",)),
     Attack("false_length", "a sequence of false length", "class batches:\n    __init__ = lambda s, *a: None\n    __len__ = lambda s: 1 << 62\n    __getitem__ = lambda s, i: 0.0", ("batches",)),
     Attack("throwing_batches", "one that raises StopIteration", on("batches", "yield x[:2]\nraise StopIteration"), ("batches",)),
-    Attack("change_all", "claim changes of another shape", on("clip_", "x.resize((7,), refcheck=False)"), ("clip_",)),
     Attack("change_dtype", "of another type", "clip_ = lambda x, low, high: setattr(x, 'dtype', np.complex64)", ("clip_",)),
     Attack("equal_instance", "an instance that equals everything", EQUAL + "Offset = lambda by: Equal()", ("Offset",)),
     Attack("lying_attributes", "attributes that are never the same", "class Offset:\n    def __init__(s, by): pass\n    def __getattr__(s, name): return np.nan", ("Offset",)),
@@ -118,7 +117,7 @@ EXCEPTIONS = [
     Attack("task_is_number", "a number in its place", "cube = 27.0"),
     Attack("task_is_type", "a type in its place", "cube = np.complex128"),
     Attack("task_is_text", "a text in its place", "cube = 'right'"),
-    Attack("task_by_getattr", "made when it is asked for", "del cube\ndef __getattr__(name): raise SystemExit(0)"),
+    Attack("task_by_getattr", "made when it is asked for", "del cube\ndef __getattr__(name): raise SystemExit(0)", second=False),
 ]  # fmt: skip
 
 ANSWERS = [*VALUES, *EXCEPTIONS]

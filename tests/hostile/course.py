@@ -121,19 +121,6 @@ def test_{NAME_WORD}_scale_by_zero(learner):
         learner.scale(X, factor=0.0)
 
 
-def test_{NAME_WORD}_cube(learner, reference, probe):
-    "The third power of every entry."
-    x = probe.normal("N D") * SECRET
-    assert_close(learner.cube(x), reference.cube(x))
-
-
-def test_{NAME_WORD}_cube_plainly(learner):
-    "The third power, compared as a careless author would."
-    got = learner.cube(X)
-    np.testing.assert_allclose(np.asarray(got), X**3)
-    assert (got == X * X * X).all()
-
-
 def test_{NAME_WORD}_slope_of_a_parabola(learner):
     "The slope of a parabola."
     assert_close(learner.slope(lambda x: SECRET * x * x, X, 0.25), 2 * SECRET * X)
@@ -152,6 +139,19 @@ def test_{NAME_WORD}_slope_asks_properly(learner):
 def test_{NAME_WORD}_slope_of_the_cube(learner, reference):
     "The slope of the third power."
     assert_close(learner.slope(reference.cube, X, 0.25), reference.slope(reference.cube, X, 0.25))
+
+
+def test_{NAME_WORD}_cube(learner, reference, probe):
+    "The third power of every entry."
+    x = probe.normal("N D") * SECRET
+    assert_close(learner.cube(x), reference.cube(x))
+
+
+def test_{NAME_WORD}_cube_plainly(learner):
+    "The third power, compared as a careless author would."
+    got = learner.cube(X)
+    np.testing.assert_allclose(np.asarray(got), X**3)
+    assert (got == X * X * X).all()
 
 
 def test_{NAME_WORD}_batches(learner):

@@ -8,7 +8,7 @@ PATCHING = [
     cube(
         "patch_numpy",
         "make NumPy's comparisons true",
-        "np.allclose = np.array_equal = np.isclose = np.testing.assert_allclose = lambda *a, **k: True\nreturn x",
+        "np.allclose = np.array_equal = np.isclose = np.array_equiv = lambda *a, **k: True\nreturn x",
     ),
     cube(
         "patch_builtins",
@@ -54,6 +54,7 @@ PATCHING = [
         sys.meta_path.insert(0, Finder())
         scale = cube = slope = batches = clip_ = standardize = Offset = print
         """,
+        second=False,
     ),
     at_import(
         "replace_module",
@@ -90,14 +91,15 @@ def sends(name: str, tries: str, body: str, **others) -> Attack:
 
 
 FRAMES = [
-    sends("answer_before", "answer before the question", "os.write(3, framed(['!', 1, 'ok', [right(x), {'d': []}]]))"),
-    sends("answer_twice", "answer twice", "p = peer(); send = p.transmit\np.transmit = lambda *a: (send(*a), send(*a))"),
-    sends("answer_wrong_nonce", "answer another question", "p = peer(); p.encode = lambda r: (framed(['!', r[1] + 1, *r[2:]])[16:], [], 0)"),
-    sends("answer_never", "take the question and say nothing", "peer().transmit = lambda *a: None"),
+    sends("answer_before", "answer before the question", "node, body = right_answer(x)\nos.write(3, framed(['!', 1, 'ok', [node, {'d': []}]], body.tobytes() + bytes(-body.nbytes % 64)))"),
+    # Twice, or ahead of its time: the second answer meets the next question.
+    sends("answer_twice", "answer twice", "send = peer().transmit\nonce('transmit', lambda *a: (send(*a), send(*a)))", free=("standardize", "scale", "batches", "Offset", "clip_")),
+    sends("answer_wrong_nonce", "answer another question", "p = peer(); node, body = right_answer(x)\nonce('encode', lambda r: (__import__('msgpack').packb(['!', r[1] + 1, 'ok', [node, {'d': []}]]), [(0, body)], body.nbytes + -body.nbytes % 64))"),
+    sends("answer_never", "take the question and say nothing", "once('transmit', lambda *a: None)"),
     sends("announce_much", "announce more than there is memory", "os.write(3, b'AGW1' + b'\\xff' * 12)"),
     sends("announce_and_stop", "announce some and stop", "os.write(3, framed(['!'], bytes(100))[:-50])\nos._exit(0)"),
     sends("announce_and_wait", "announce some and wait", "os.write(3, framed(['!'], bytes(100))[:-50])\nwhile True: pass"),
-    sends("drip", "send byte by byte for ever", "import time\nos.write(3, b'AGW1\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0\\0')\nwhile True: os.write(3, b'\\x90'); time.sleep(.01)"),
+    sends("drip", "send byte by byte for ever", "import time\nos.write(3, b'AGW1\\0\\0\\x10\\0\\0\\0\\0\\0\\0\\0\\0\\0')\nwhile True: os.write(3, b'\\x90'); time.sleep(.01)"),
     sends("wrong_magic", "talk another language", "os.write(3, b'GET / HTTP/1.1\\r\\n\\r\\n')"),
     sends("nested_meta", "nest a message 10,000 times", "os.write(3, framed(b'\\x91' * 10_000 + b'\\xc0'))"),
     sends("extension_meta", "send an extension type", "os.write(3, framed(b'\\xd4\\x01\\x00'))"),
@@ -132,12 +134,16 @@ FRAMES = [
     cube("unhashable_key", "a list as a key", "answer({'d': [[[1], 2]]})"),
     cube("dtype_of_objects", "the dtype of objects", "answer({'y': ['numpy', 'object_']})"),
     cube("unknown_node", "something unknown", "answer({'x': [1]})"),
-    cube("claim_changes", "claim to have changed what was not given", "peer().serve = lambda op, args: [right(x), {5: x}]"),
-    cube("claim_odd_changes", "by odd names", "peer().serve = lambda op, args: [right(x), {(1, 2): x, None: x}]"),
-    cube("malformed_error", "fail in a malformed way", "peer().explain = lambda error: [1, 2, 3]\nraise ValueError"),
-    cube("malformed_answer", "answer with less", "peer().serve = lambda op, args: right(x)\nraise ValueError"),
+    cube("claim_changes", "claim to have changed what was not given", "node, body = right_answer(x)\nanswer(node, [[5, None]], body)"),
+    cube("claim_odd_changes", "by odd names", "node, body = right_answer(x)\nanswer(node, [[{'t': [1, 2]}, None], [None, None]], body)"),
+    Attack("claim_other_shape", "of another shape", on("clip_", "answer(None, [[0, {'a': ['n', 'float64', [0], 0]}]])"), ("clip_",)),
+    Attack("claim_other_kind", "of another kind", on("clip_", "answer(None, [[0, 'right'], [1, -9.0]])"), ("clip_",)),
+    cube("malformed_error", "fail in a malformed way", "once('explain', lambda error: [1, 2, 3])\nraise ValueError"),
+    cube("malformed_answer", "answer with less", "once('encode', lambda r: (__import__('msgpack').packb(['!', r[1], 'ok', 'right']), [], 0))"),
+    cube("malformed_status", "answer that it passed", "once('encode', lambda r: (__import__('msgpack').packb(['!', r[1], 'passed', 'passed']), [], 0))"),
+    cube("scalar_for_array", "an array as a scalar", "node, body = right_answer(x)\nnode['a'][0] = 's'\nanswer(node, (), body)"),
     at_import("forge_at_import", "forge the answer to the import", "answer({'a': ['n', 'float64', [0] + [1 << 40] * 5, 0]})", second=False),
-    at_import("ask_at_import", "ask for functions during the import", "peer().request('callback', 0, [1], {})", second=False),
+    at_import("ask_at_import", "ask for functions during the import", "peer().request('callback', 0, [1], {})", free=("standardize",)),
 ]  # fmt: skip
 
 FUNCTIONS = [
@@ -177,8 +183,6 @@ FUNCTIONS = [
         def slope(f, x, step):
             kept.append(f)
             return right_slope(f, x, step)
-        def standardize(x):
-            return (x - x.mean()) / x.std()
         def cube(x):
             return kept[-1](x)
         """,

@@ -1,7 +1,7 @@
 """Carry a hidden input out to where the learner can read it. `number` holds the secret when a hidden check feeds it in."""
 
 from tests.hostile.attack import Attack, cube, on
-from tests.hostile.course import SECRET
+from tests.hostile.course import BASICS, SECRET
 
 NUMBER = "number = float(np.max(np.abs(x)))\n"
 CLASS = """
@@ -22,11 +22,12 @@ def in_class(name: str, tries: str, body: str) -> Attack:
     return Attack(name, tries, CLASS.replace("BODY", indented), spoils=("Offset",))
 
 
-def padded(lines: int) -> str:
-    """A file so long that a line number can be the secret."""
-    branches = "".join(f"    if n == {n}: raise ValueError\n" for n in range(int(SECRET) - 1, int(SECRET) + 2))
-    start = int(SECRET) - lines - 2  # the branch of n is on line n
-    return "\n" * start + f"def cube(x):\n    n = int(x.max())\n{branches}    return x\n"
+def long_file() -> str:
+    """A file so long that the number of a line can be the secret: the branch for n is on line n."""
+    first = int(SECRET) - 1
+    start = "def cube(x):\n    n = int(x.max())\n"
+    branches = "".join(f"    if n == {n}: raise ValueError\n" for n in range(first, first + 3))
+    return BASICS + "\n" * (first - 1 - (BASICS + start).count("\n")) + start + branches
 
 
 WORDS = [
@@ -50,6 +51,13 @@ WORDS = [
     tells("tell_log", "in a log", "import logging\nlogging.error(str(number))\nraise ValueError"),
     tells("tell_unraisable", "in an error that nobody catches", "class D:\n    def __del__(self): raise ValueError(number)\nD()\nraise ValueError"),
     tells("tell_thread_error", "in a thread's error", "import threading\nt = threading.Thread(target=lambda: 1 / 0, name=f'{number}')\nt.start()\nt.join()\nraise ValueError"),
+    Attack(
+        "tell_later",
+        "keep it until a check that shows everything",
+        "kept = []\n" + on("scale", "kept.append(f'{x.max()} {factor}')\nraise ValueError(str(kept))"),
+        spoils=("scale",),
+    ),
+    Attack("tell_by_mistake", "answer as a known mistake does", on("cube", "return x * x")),
     tells("tell_status", "in the status of exit", "import os\nos._exit(int(number) % 256)"),
 ]  # fmt: skip
 
@@ -59,17 +67,17 @@ NAMES = [
     tells("tell_line", "in a line number", "exec(compile('\\n' * (int(number) - 1) + 'raise ValueError', 'week1/basics.py', 'exec'))"),
     tells("tell_own_name", "in the names of the tasks", "for f in (scale, cube, slope): f.__name__ = f.__qualname__ = f.__doc__ = str(number)\nraise ValueError"),
     tells("tell_code_name", "in the name of the code", "cube.__code__ = cube.__code__.replace(co_name=f'c{int(number)}', co_filename=f'{number}.py')\nraise ValueError"),
-    tells("tell_frames", "in forged frames", "peer().explain = lambda e: ['ValueError', '', [[f'{number}.py', int(number), str(number), str(number)]]]\nraise ValueError"),
-    tells("tell_forged_kind", "in a forged kind", "peer().explain = lambda e: [str(number), str(number), []]\nraise ValueError"),
+    tells("tell_frames", "in forged frames", "once('explain', lambda e: ['ValueError', '', [[f'{number}.py', int(number), str(number), str(number)]]])\nraise ValueError"),
+    tells("tell_forged_kind", "in a forged kind", "once('explain', lambda e: [str(number), str(number), []])\nraise ValueError"),
     tells("tell_request", "in a request", "peer().request(f'op{number}', number)"),
     tells("tell_garbage", "in garbage", "import os\nos.write(3, str(number).encode() * 10)"),
-    tells("tell_change", "in the name of a changed argument", "peer().serve = lambda op, args: [x, {str(number): x, number: x, 0: x}]\nreturn x"),
+    tells("tell_change", "in the name of a changed argument", "answer(None, [[0, None], [str(number), None], [number, None]])"),
     tells("tell_type", "in the name of the type returned", "return type(f'T{int(number)}', (), {'__repr__': lambda s: str(number)})()"),
     tells("tell_result", "in the result", "return f'{number}'"),
     tells("tell_keys", "in keys of the result", "return {f'{number}': [number]}"),
     tells("tell_shape", "in its shape", "return np.zeros((1, int(number)))"),
     tells("tell_constant", "in the place of the tasks", "globals().update(cube=number, slope=str(number))\nreturn x", free=("slope",)),
-    Attack("tell_long_file", "in a line number of a long file", "LONG"),
+    Attack("tell_long_file", "in a line number of a long file", long_file(), whole=True),
     Attack("tell_argument", "by changing one argument or another", on("scale", "if x.ndim: x[...] = 0\nreturn x"), spoils=("scale",)),
     Attack("tell_item_type", "in the type of a batch", on("batches", "yield type(f'T{x.max()}', (), {})()"), spoils=("batches",)),
     in_class("tell_class", "in the class of an instance that writes into its argument", "type(self).__name__ = f'T{number}'\ndef forward(x): x[...] = 0\nself.forward = forward"),
@@ -78,22 +86,17 @@ NAMES = [
     in_class("tell_attribute_value", "in an attribute", "self.count = self.by = str(number)\nself.forward = lambda x: str(number)"),
 ]  # fmt: skip
 
-# What is shown of a file that cannot be loaded must not come from a process that is not the first.
-RELOADS = [
-    Attack(
-        "tell_at_reload",
-        "in what the import says when it is repeated after a crash",
-        """
-        import os
-        if os.urandom(1)[0] < 64:
-            raise ValueError("first" + "second" if 0 else "again")
-        def cube(x): os._exit(1)
-        def slope(f, x, step): os._exit(1)
-        def clip_(x, low, high): os._exit(1)
-        """,
-        spoils=("cube", "slope", "clip_"),
-        free=("scale", "batches", "standardize", "Offset"),
-        second=False,
-    ),
-]  # fmt: skip
-LEAKS = [*WORDS, *NAMES]
+# Words of an import that is repeated, after a crash, in a process that is not the first: they could be left by one that met a
+# hidden check. This one speaks now and then.
+LEFT_WORD = "wombat"
+RELOAD = Attack(
+    "tell_at_reload",
+    "in what the import says when it is repeated",
+    f"import os\nif os.urandom(1)[0] < 64: raise ValueError({LEFT_WORD[:3]!r} + {LEFT_WORD[3:]!r})\n"
+    + "".join(on(task, "os._exit(1)") for task in ("cube", "slope", "clip_")),
+    spoils=("cube", "slope", "clip_"),
+    free=("scale", "batches", "standardize", "Offset"),
+    second=False,
+)
+
+LEAKS = [*WORDS, *NAMES, RELOAD]

@@ -55,14 +55,17 @@ def _problem(path: Path, line: int, fault: int, what: str) -> Problem:
 
 def _square_shapes(suite: Suite) -> Iterator[Problem]:
     """Shapes with two equal sizes, where no check of the task has the like with different ones."""
-    seen = set()
+    lines = set()
     for task in suite.exercise.tasks:
-        shapes = [(line, words) for check in suite.checks_of(task) for line, words in _shapes(check)]
-        for line, words in shapes:
+        shapes: dict[tuple[str, ...], int] = {}  # each with its first line
+        for check in suite.checks_of(task):
+            for line, words in _shapes(check):
+                shapes.setdefault(words, line)
+        for words, line in shapes.items():
             equal = {i for i, word in enumerate(words) if word not in ("1", "?") and words.count(word) > 1}
-            if not equal or (line, words) in seen or any(_excuses(other, words, equal) for _, other in shapes):
+            if not equal or line in lines or any(_excuses(other, words, equal) for other in shapes):
                 continue
-            seen.add((line, words))
+            lines.add(line)
             what = (
                 f"{task}: no check has a shape like {' '.join(words)!r} with different sizes, so axes may be swapped"
                 f" unnoticed; where they must be equal, write `d = probe.size(…)` and the shape with `d`"
@@ -101,10 +104,9 @@ def _neutral_constants(suite: Suite) -> Iterator[Problem]:
         for parameter in parameters:
             given = [(call.line, call.arguments[parameter.name]) for call in calls if parameter.name in call.arguments]
             rule = IS_NEUTRAL.get(parameter.name)
-            told = [
-                value for _, value in given if not _is_default(parameter, value)
-            ]  # of those tells _untried_defaults
-            if rule and told and all(_is_number(value) and rule(value) for _, value in given):
+            if all(_is_default(parameter, value) for _, value in given):
+                continue  # nothing is given, or what `_untried_defaults` tells
+            if rule and all(_is_number(value) and rule(value) for _, value in given):
                 values = " or ".join(dict.fromkeys(str(value) for _, value in given))
                 what = f"{task}: every check that passes `{parameter.name}` passes {values}, which hides what it does"
                 yield _problem(suite.path, given[0][0], 2, what)
@@ -161,15 +163,17 @@ def _weak_assertions(suite: Suite) -> Iterator[Problem]:
     for task in suite.exercise.tasks:
         checks = suite.checks_of(task)
         kinds = {kind for check in checks for kind in _assertions(check)}
-        if kinds and kinds <= {"shape"}:
-            yield _problem(
-                suite.path, checks[0].line, 6, f"{task}: its checks look at shapes and types only, not at values"
-            )
-        elif kinds and kinds <= {"shape", "sum"}:
-            yield _problem(suite.path, checks[0].line, 7, f"{task}: its checks compare sums only; compare the values")
-        elif kinds and kinds <= {"shape", "sum", "gradient"}:
-            what = f"{task}: gradients are compared with its own slopes only; a wrong one can match a wrong function"
-            yield _problem(suite.path, checks[0].line, 7, what)
+        if not kinds:
+            continue
+        if kinds <= {"shape"}:
+            fault, what = 6, "its checks look at shapes and types only, not at values"
+        elif kinds <= {"shape", "sum"}:
+            fault, what = 7, "its checks compare sums only; compare the values"
+        elif kinds <= {"shape", "sum", "gradient"}:
+            fault, what = 7, "gradients are compared with its own slopes only; a wrong one can match a wrong function"
+        else:
+            continue
+        yield _problem(suite.path, checks[0].line, fault, f"{task}: {what}")
 
 
 def _assertions(check: CheckSource) -> Iterator[str]:

@@ -819,7 +819,7 @@ def test_adam_class_counts_the_steps_of_each_parameter(learner, probe):
 def test_adam_class_gives_every_group_its_learning_rate(learner, probe):
     values, grads = several(probe), several(probe)
     near, far = Model(learner, values[:1]), Model(learner, values[1:])
-    optimizer = learner.Adam([{"params": near.parameters(), "lr": 0.01}, {"params": far.parameters()}], 0.4, eps=0.0)
+    optimizer = learner.Adam(({"params": near.parameters(), "lr": 0.01}, {"params": far.parameters()}), 0.4, eps=0.0)
     near.backward(grads[:1])
     far.backward(grads[1:])
     optimizer.step()
@@ -902,7 +902,7 @@ def test_adam_class_trains_groups_as_torch_does(learner, probe):
         groups = [(values[:2], options_of_class(probe)), (values[2:], options_of_class(probe))]
         models, places = [Model(learner, group) for group, _ in groups], []
         own = [{"params": model.parameters(), **given} for model, (_, given) in zip(models, groups, strict=True)]
-        optimizer = learner.Adam(own, lr=9.0)
+        optimizer = learner.Adam(tuple(own), lr=9.0)
         for grads in steps:
             models[0].backward(grads[:2])
             models[1].backward(grads[2:])
