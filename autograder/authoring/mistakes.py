@@ -1,1 +1,0 @@
-from autograder.grading.mistakes import *  # noqa: F403
