@@ -113,7 +113,6 @@ class RemoteObject:
     _name = ""
     _module: RemoteModule | None = None
     _origin: tuple = ()
-    __array_ufunc__ = None  # no arithmetic and no comparison with arrays either
 
     def __init__(self, worker: Worker, number: int, type_name: str):
         vars(self).update(_worker=worker, _number=number, _type=type_name, _items=None)

@@ -86,17 +86,20 @@ NAMES = [
     in_class("tell_attribute_value", "in an attribute", "self.count = self.by = str(number)\nself.forward = lambda x: str(number)"),
 ]  # fmt: skip
 
-# Words of an import that is repeated, after a crash, in a process that is not the first: they could be left by one that met a
-# hidden check. This one speaks now and then.
+# The words of an import that is repeated, after a crash, in another process: a process that met a hidden check could have left
+# them to it (in the times of files, say). These speak now and then, and crash now and then.
 LEFT_WORD = "wombat"
-RELOAD = Attack(
-    "tell_at_reload",
-    "in what the import says when it is repeated",
-    f"import os\nif os.urandom(1)[0] < 64: raise ValueError({LEFT_WORD[:3]!r} + {LEFT_WORD[3:]!r})\n"
-    + "".join(on(task, "os._exit(1)") for task in ("cube", "slope", "clip_")),
-    spoils=("cube", "slope", "clip_"),
-    free=("scale", "batches", "standardize", "Offset"),
-    second=False,
-)
+RELOADS = [
+    Attack(
+        f"tell_at_reload_{number}",
+        "in what the import says when it is repeated",
+        f"import os\nif os.urandom(1)[0] < 64: raise ValueError({LEFT_WORD[:3]!r} + {LEFT_WORD[3:]!r})\n"
+        + "".join(on(task, "os._exit(1)") for task in ("cube", "slope", "clip_")),
+        spoils=("cube", "slope", "clip_"),
+        free=("scale", "batches", "standardize", "Offset"),
+        second=False,
+    )
+    for number in range(4)
+]
 
-LEAKS = [*WORDS, *NAMES, RELOAD]
+LEAKS = [*WORDS, *NAMES, *RELOADS]

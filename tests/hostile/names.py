@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+from autograder.gradebook.report import file_name
 from tests.hostile.attack import TASKS, Attack, on
 from tests.hostile.course import BASICS, SECOND
 
@@ -47,6 +48,7 @@ LEARNERS = [
     "{{ 7 * 7 }}",
     "%s%n",
     "honest-0123abcd",
+    file_name("two\nlines"),  # whose pages would be these
     "\u202etxt.exe",
     "x" * 200,
     "\udcff\udcfe",  # bytes that are no text

@@ -10,7 +10,7 @@ import pytest
 
 from tests.hostile.attack import TASKS
 from tests.hostile.conftest import FULL, HIDDEN, HONEST
-from tests.hostile.leaks import LEFT_WORD, RELOAD
+from tests.hostile.leaks import LEFT_WORD, RELOADS
 from tests.hostile.names import LEARNERS
 from tests.hostile.table import ATTACKS
 
@@ -78,8 +78,10 @@ def test_nobody_reads_anything_hidden_anywhere(graded):
         assert [what for what, word in HIDDEN.items() if word in text] == []
 
 
-def test_a_repeated_import_is_not_quoted(graded):
-    assert graded.passed(RELOAD.name)["scale_doubles"] is False or LEFT_WORD not in graded.pages(RELOAD.name)
+@pytest.mark.parametrize("attack", RELOADS, ids=lambda attack: attack.name)
+def test_a_repeated_import_is_not_quoted(graded, attack):
+    loaded_at_first = graded.passed(attack.name)["scale_doubles"]
+    assert not loaded_at_first or LEFT_WORD not in str(graded.feedback(attack.name)["exercises"][0])
 
 
 def test_a_known_mistake_is_named(graded):
