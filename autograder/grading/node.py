@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -305,6 +306,7 @@ def run_session(loop: GradingLoop) -> None:
         torch.set_num_threads(1)
     suites = [str(suite) for suite in map(loop.suite, loop.exercises.values()) if suite.is_file()]
     home = loop.course.exercises_dir if settings.public else loop.course.graders_dir
+    home = home if home.is_dir() else loop.course.root
     # Explicit root, configuration and plugins: nothing near a learner's files can take part.
     arguments = [
         "--rootdir", str(home), "--confcutdir", str(home), "-c", os.devnull,
@@ -312,7 +314,8 @@ def run_session(loop: GradingLoop) -> None:
         "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
         "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:logging",
     ]  # fmt: skip
-    pytest.main([*arguments, *suites], plugins=[loop, RememberErrors()])
+    with tempfile.TemporaryDirectory() as nothing:  # without a path pytest would collect the working directory
+        pytest.main([*arguments, *(suites or [nothing])], plugins=[loop, RememberErrors()])
 
 
 if __name__ == "__main__":

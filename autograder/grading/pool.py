@@ -93,18 +93,22 @@ class Node:
     def __init__(self, settings: NodeSettings):
         ours, theirs = socket.socketpair()
         self.log = tempfile.TemporaryFile()
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
-        } | {
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "MKL_NUM_THREADS": "1",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTHONPATH": str(PACKAGE_ROOT),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
+        environment = (
+            {
+                name: value
+                for name, value in os.environ.items()
+                if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")
+            }
+            | {
+                "CUDA_VISIBLE_DEVICES": "",  # autograd starts threads for every device, and a process with threads cannot fork
+                "OMP_NUM_THREADS": "1",
+                "OPENBLAS_NUM_THREADS": "1",
+                "MKL_NUM_THREADS": "1",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                "PYTHONPATH": str(PACKAGE_ROOT),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            }
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-B", "-P", "-m", "autograder.grading.node", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],

@@ -339,3 +339,13 @@ def test_exercises_of_different_libraries_are_all_graded_for_everybody(tmp_path)
     assert finished.returncode == 0, finished.stderr
     totals = {learner: row["total"] for learner, row in Results(tmp_path / "out").grades.items()}
     assert totals == dict.fromkeys(("ann", "bob", "cy"), "3")
+
+
+def test_a_course_without_any_grader_is_told_at_once(tmp_path):
+    course = write_small_course(
+        tmp_path / "course", {"graders/week1/test_scaling.py": None, "graders/week1/test_stats.py": None}
+    )
+    folder = write_class(tmp_path / "class", {"ann": {}})
+    finished = grade(course, folder, "--out", tmp_path / "out", "--jobs", 1)
+    assert finished.returncode == 1
+    assert "test_scaling.py" in finished.stderr and "test_stats.py" in finished.stderr

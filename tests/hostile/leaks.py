@@ -54,8 +54,15 @@ WORDS = [
     Attack(
         "tell_later",
         "keep it until a check that shows everything",
-        "kept = []\n" + on("scale", "kept.append(f'{x.max()} {factor}')\nraise ValueError(str(kept))"),
+        "kept = []\n"
+        + on(
+            "scale",
+            "kept.append(f'{x.max()} {factor}')\n"
+            "if x.tolist() == [1.0, 2.0, 4.5]: raise ValueError(str(kept))\n"
+            "return right_scale(x, factor)",
+        ),
         spoils=("scale",),
+        passes=("scale_shape",),
     ),
     Attack("tell_by_mistake", "answer as a known mistake does", on("cube", "return x * x")),
     tells("tell_status", "in the status of exit", "import os\nos._exit(int(number) % 256)"),
