@@ -15,7 +15,6 @@ import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -314,8 +313,8 @@ def run_session(loop: GradingLoop) -> None:
         "-p", "autograder.testing.plugin", "-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler",
         "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:logging",
     ]  # fmt: skip
-    with tempfile.TemporaryDirectory() as nothing:  # without a path pytest would collect the working directory
-        pytest.main([*arguments, *(suites or [nothing])], plugins=[loop, RememberErrors()])
+    nothing = ["--ignore-glob=*", str(home)]  # without a path pytest would collect the working directory
+    pytest.main([*arguments, *(suites or nothing)], plugins=[loop, RememberErrors()])
 
 
 if __name__ == "__main__":
