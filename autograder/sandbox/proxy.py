@@ -124,6 +124,7 @@ class RemoteObject:
         if isinstance(found, RemoteObject):
             place(found, self._module, f"{self._name or self._type}.{name}", (self, name))
         elif self._module is not None:
+            self._module._gave_data = True
             self._module._trace.append(Read(self, name, found))
         return found
 

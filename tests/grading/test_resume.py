@@ -45,7 +45,14 @@ def start(course, class_folder, out):
     words = command(course, class_folder, "--out", out, "--jobs", 2)
     with (out.parent / "errors.txt").open("wb") as errors:
         process = subprocess.Popen(
-            words, env=environment(), stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+            words,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.default_int_handler
+            ),  # a job in the background has it off
+            start_new_session=True,
         )
     journal = out / "journal.jsonl"
     wait_for(lambda: process.poll() is not None or (journal.exists() and journal.read_bytes().count(b"\n") >= 3))
