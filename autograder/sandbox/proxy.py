@@ -121,10 +121,11 @@ class RemoteObject:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # Python's own protocols (copy, pickle, NumPy) must not reach into the worker
         found = self._worker.request("get", self, name)
+        if self._module is not None:
+            self._module._gave_data = True
         if isinstance(found, RemoteObject):
             place(found, self._module, f"{self._name or self._type}.{name}", (self, name))
         elif self._module is not None:
-            self._module._gave_data = True
             self._module._trace.append(Read(self, name, found))
         return found
 

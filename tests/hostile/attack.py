@@ -53,12 +53,17 @@ def once(name, function):
     setattr(this, name, replaced)
 
 
-def answer(node, changes=(), body=None):
-    """Let the answer to this call be what the wire would not make by itself: a value, changed arguments, a buffer."""
+def reply(frame, array=None):
+    """Let the answer to this call be frame(its number), beside the buffer of an array."""
     pack = __import__("msgpack").packb
-    buffers = [] if body is None else [(0, body)]
-    size = sum(-(-array.nbytes // 64) * 64 for _, array in buffers)
-    once("encode", lambda reply: (pack(["!", reply[1], "ok", [node, {"d": list(changes)}]]), buffers, size))
+    buffers = [] if array is None else [(0, array)]
+    size = sum(-(-buffer.nbytes // 64) * 64 for _, buffer in buffers)
+    once("encode", lambda whole: (pack(frame(whole[1])), buffers, size))
+
+
+def answer(node, changes=(), array=None):
+    """Answer with a value and changed arguments that the wire would not make by itself."""
+    reply(lambda number: ["!", number, "ok", [node, {"d": list(changes)}]], array)
 
 
 def right_answer(x):

@@ -47,6 +47,8 @@ def batches(x, size):
 class Offset:
     """Adds a number to arrays, and counts how often."""
 
+    unit = 1.0
+
     def __init__(self, by):
         # BEGIN SOLUTION
         self.by, self.count = by, 0
@@ -136,6 +138,17 @@ def test_{NAME_WORD}_slope_asks_properly(learner):
     assert_close(learner.slope(f, X, 0.25), np.full(3, SECRET))
 
 
+def test_{NAME_WORD}_slope_stays_near(learner):
+    "The function is asked near x."
+
+    def f(x):
+        if np.abs(x - X).max() > 0.25:
+            pytest.fail("too far")
+        return SECRET * x
+
+    assert_close(learner.slope(f, X, 0.25), np.full(3, SECRET))
+
+
 def test_{NAME_WORD}_slope_of_the_cube(learner, reference):
     "The slope of the third power."
     assert_close(learner.slope(reference.cube, X, 0.25), reference.slope(reference.cube, X, 0.25))
@@ -174,6 +187,11 @@ def test_{NAME_WORD}_offset_counts(learner):
     assert layer.by == SECRET
 
 
+def test_{NAME_WORD}_offset_unit(learner):
+    "Its unit is 1."
+    assert learner.Offset.unit * 2 == 2.0
+
+
 @pytest.mark.in_place
 def test_{NAME_WORD}_clip(learner):
     "Entries outside are moved to the border."
@@ -201,6 +219,7 @@ def test_{NAME_WORD}_double_sum(learner):
 
 MISTAKES = """\
 basics:
+  - {task: slope, name: far, replace: f(x - step), by: f(x - 2 * step), says: That is two steps away.}
   - {task: cube, name: square, replace: return x * x * x, by: return x * x, says: One factor of x is missing.}
 """
 

@@ -8,13 +8,40 @@ DEATHS = [
     cube("abort", "abort", "import os\nos.abort()"),
     cube("segfault", "read from address 0", "import ctypes\nctypes.string_at(0)"),
     cube("kill_itself", "kill itself", "import os\nos.kill(os.getpid(), 9)"),
-    cube("stack_overflow", "overflow the stack", "import sys\nsys.setrecursionlimit(1 << 30)\ndef deep(): return [deep()]\ndeep()"),
-    cube("double_free", "corrupt the heap", "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.free.argtypes = [ctypes.c_void_p]\nlibc.free(0x1000)"),
-    cube("collect_itself", "free what is in use", "import ctypes\nctypes.pythonapi.Py_DecRef(ctypes.py_object(None))\nctypes.memset(id(None), 0, 16)\nreturn None"),
+    cube(
+        "stack_overflow",
+        "overflow the stack",
+        """
+        import sys
+        sys.setrecursionlimit(1 << 30)
+        for _ in range(1_000_000): x = [x]
+        repr(x)
+        """,
+    ),
+    cube(
+        "double_free",
+        "corrupt the heap",
+        """
+        import ctypes
+        libc = ctypes.CDLL(None)
+        libc.free.argtypes = [ctypes.c_void_p]
+        libc.free(0x1000)
+        """,
+    ),
+    cube(
+        "collect_itself",
+        "free what is in use",
+        """
+        import ctypes
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(None))
+        ctypes.memset(id(None), 0, 16)
+        return None
+        """,
+    ),
     at_import("exit_at_import", "end during the import", "import os\nos._exit(0)", second=False),
     at_import("raise_at_import", "exit during the import", "raise SystemExit(0)"),
     at_import("interrupt_at_import", "interrupt it", "raise KeyboardInterrupt"),
-]  # fmt: skip
+]
 
 HANGS = [
     cube("loop", "loop for ever", "while True: pass"),
@@ -23,31 +50,118 @@ HANGS = [
     cube("regular_expression", "match for ever", "import re\nre.match('(a*)*b', 'a' * 64)"),
     cube("big_power", "compute a number of many digits", "return 9 ** 9 ** 9"),
     cube("stop_itself", "stop itself", "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)"),
-    cube("ignore_signals", "loop, deaf to signals", "import signal\nfor n in set(signal.Signals) - {9, 19}: signal.signal(n, signal.SIG_IGN)\nwhile True: pass"),
-    cube("loop_in_handler", "loop in a signal handler", "import os, signal\ndef loop(*a):\n    while True: pass\nsignal.signal(signal.SIGUSR1, loop)\nos.kill(os.getpid(), signal.SIGUSR1)"),
+    cube(
+        "ignore_signals",
+        "loop, deaf to signals",
+        """
+        import signal
+        for n in set(signal.Signals) - {9, 19}: signal.signal(n, signal.SIG_IGN)
+        while True: pass
+        """,
+    ),
+    cube(
+        "loop_in_handler",
+        "loop in a signal handler",
+        """
+        import os, signal
+        def loop(*a):
+            while True: pass
+        signal.signal(signal.SIGUSR1, loop)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        """,
+    ),
     cube("loop_in_del", "loop in __del__", "class D:\n    def __del__(self):\n        while True: pass\nD()"),
     cube("swallow_everything", "swallow every exception", "while True:\n    try: pass\n    except BaseException: pass"),
     cube("deadlock", "wait for a lock", "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"),
     cube("read_stdin", "wait for input", "import sys\nsys.stdin.read()\nwhile True: pass"),
     cube("read_conversation", "read the grader's messages away", "import os\nos.read(3, 1)\nwhile True: pass"),
     at_import("loop_at_import", "loop during the import", "while True: pass"),
-    at_import("loop_at_exit", "exit and loop", "import atexit\natexit.register(lambda: [None for _ in iter(int, 1)])\nraise SystemExit"),
-]  # fmt: skip
+    at_import(
+        "loop_at_exit",
+        "exit and loop",
+        """
+        import atexit
+        atexit.register(lambda: [None for _ in iter(int, 1)])
+        raise SystemExit
+        """,
+    ),
+]
 
 RESOURCES = [
     cube("memory", "fill the memory", "keep = []\nwhile True: keep.append(bytearray(1 << 24))"),
     cube("memory_by_array", "ask for 100 GB", "return np.ones(10**10)"),
     cube("memory_by_text", "by a text", "return 'a' * 10**11"),
-    cube("memory_kept", "fill it and keep it", "global keep\nkeep = []\ntry:\n    while True: keep.append(bytearray(1 << 20))\nexcept MemoryError: pass\nreturn x", free=TASKS),
+    cube(
+        "memory_kept",
+        "fill it and keep it",
+        """
+        global keep
+        keep = []
+        try:
+            while True: keep.append(bytearray(1 << 20))
+        except MemoryError: pass
+        return x
+        """,
+        free=TASKS,
+    ),
     # Known gap: without a user id of its own, a worker's threads are bounded by its memory and time only. See `test_class`.
-    Attack("threads", "start 200 threads", on("cube", "import threading\nend = threading.Event()\nthreading.stack_size(64 << 10)\nfor _ in range(200): threading.Thread(target=end.wait, daemon=True).start()\nend.set()\nreturn right(x)"), (), free=("cube",)),
-    cube("busy_threads", "keep the processor busy after answering", "import threading\ndef run():\n    while True: pass\nfor _ in range(4): threading.Thread(target=run, daemon=True).start()", free=TASKS),
+    Attack(
+        "threads",
+        "start 200 threads",
+        on(
+            "cube",
+            """
+            import threading
+            end = threading.Event()
+            threading.stack_size(64 << 10)
+            for _ in range(200): threading.Thread(target=end.wait, daemon=True).start()
+            end.set()
+            return right(x)
+            """,
+        ),
+        (),
+        free=("cube",),
+    ),
+    cube(
+        "burning_threads",
+        "keep every processor busy with many threads",
+        """
+        import hashlib, threading
+        threading.stack_size(64 << 10)
+        data = bytes(1 << 22)
+        def burn():
+            while True: hashlib.sha256(data)
+        for _ in range(100): threading.Thread(target=burn, daemon=True).start()
+        while True: pass
+        """,
+    ),
+    cube(
+        "busy_threads",
+        "keep the processor busy after answering",
+        """
+        import threading
+        def run():
+            while True: pass
+        for _ in range(4): threading.Thread(target=run, daemon=True).start()
+        """,
+        free=TASKS,
+    ),
     cube("descriptors", "use up descriptors", "import os\nkeep = [os.dup(1) for _ in range(10_000)]"),
-    cube("descriptors_kept", "use them up and keep them", "import os\ntry:\n    while True: os.dup(1)\nexcept OSError: pass\nreturn x"),
+    cube(
+        "descriptors_kept",
+        "use them up and keep them",
+        """
+        import os
+        try:
+            while True: os.dup(1)
+        except OSError: pass
+        return x
+        """,
+    ),
     cube("output", "print for ever", "while True: print('a' * 1000)"),
     cube("output_past_python", "print past Python", "import os\nwhile True: os.write(1, b'a' * 1000)"),
     cube("stretch_output", "make the output look huge", "import os\nos.ftruncate(1, 1 << 40)"),
-]  # fmt: skip
+]
 
 AFTERWARDS = [
     Attack(

@@ -1,10 +1,12 @@
 """Reach what is not theirs: files, memory, processes, the network. The right answer comes only if it worked."""
 
+from textwrap import dedent
+
 from tests.hostile.attack import Attack, cube, on
 
 
 def reads(name: str, tries: str, body: str, **others) -> Attack:
-    return cube(name, tries, f"{body}\nreturn right(x)", **others)
+    return cube(name, tries, f"{dedent(body).strip()}\nreturn right(x)", **others)
 
 
 READING = [
@@ -23,14 +25,28 @@ READING = [
     reads("read_with_numpy", "let NumPy open it", "np.fromfile(SOLUTION, np.uint8)"),
     reads("map_with_numpy", "map it into memory", "np.memmap(SOLUTION, np.uint8, 'r')"),
     reads("read_with_linecache", "let tracebacks read it", "import linecache\ndemand(linecache.getlines(GRADER))"),
-    reads("read_with_libc", "open it past Python", "import ctypes\ndemand(ctypes.CDLL(None).open(SOLUTION.encode(), 0) >= 0)"),
+    reads(
+        "read_with_libc",
+        "open it past Python",
+        """
+        import ctypes
+        demand(ctypes.CDLL(None).open(SOLUTION.encode(), 0) >= 0)
+        """,
+    ),
     reads("run_reference", "run the reference", "import runpy\nruntime = runpy.run_path(SOLUTION)"),
     reads(
         "read_by_own_link",
         "open it through a descriptor that only names it",
         "import os\nopen(f'/proc/self/fd/{os.open(SOLUTION, os.O_PATH)}').read()",
     ),
-    reads("read_memory_of_parent", "open the fork server's memory", "import os\nopen(f'/proc/{os.getppid()}/mem', 'rb')"),
+    reads(
+        "read_memory_of_parent",
+        "open the fork server's memory",
+        """
+        import os
+        open(f'/proc/{os.getppid()}/mem', 'rb')
+        """,
+    ),
     reads("read_command_of_parent", "read its command line", "import os\nopen(f'/proc/{os.getppid()}/cmdline').read()"),
     reads("read_own_maps", "see where memory lies", "open('/proc/self/maps').read()"),
     reads(
@@ -101,7 +117,15 @@ demand(right(x).tobytes() in beside)
         spoils=("slope",),
     ),
     # Known gap: whether a path exists, and its size, can be told. Hiding it takes a file system of the worker's own.
-    reads("stat_known_path", "see whether a file is there", "import os\nos.stat(SOLUTION)", passes=("cube", "cube_plainly")),
+    reads(
+        "stat_known_path",
+        "see whether a file is there",
+        """
+        import os
+        os.stat(SOLUTION)
+        """,
+        passes=("cube", "cube_plainly"),
+    ),
 ]
 
 TOUCHING = [
@@ -131,7 +155,14 @@ TOUCHING = [
     reads("utime", "change a time", "import os\nos.utime(OTHER, (1, 1))"),
     reads("chown", "change an owner", "import os\nos.chown(OTHER, 1, 1)"),
     reads("xattr", "attach data to a file", "import os\nos.setxattr(OTHER, 'user.left', b'x')"),
-    reads("lock", "lock a file that all workers read", "import fcntl, os\nfcntl.flock(os.open(os.__file__, 0), fcntl.LOCK_SH)"),
+    reads(
+        "lock",
+        "lock a file that all workers read",
+        """
+        import fcntl, os
+        fcntl.flock(os.open(os.__file__, 0), fcntl.LOCK_SH)
+        """,
+    ),
 ]
 
 # Signals are number 0 where they could reach what is not of this run.
@@ -140,7 +171,14 @@ PROCESSES = [
     reads("spawn", "start a program", "import subprocess\nsubprocess.run(['/bin/true'], check=True)"),
     reads("system", "start a shell", "import os\ndemand(os.system('true') == 0)"),
     reads("exec", "become a program", "import os\nos.execv('/bin/sleep', ['sleep', '100'])"),
-    reads("multiprocess", "start a process pool", "import multiprocessing\nmultiprocessing.Process(target=print).start()"),
+    reads(
+        "multiprocess",
+        "start a process pool",
+        """
+        import multiprocessing
+        multiprocessing.Process(target=print).start()
+        """,
+    ),
     reads("kill_fork_server", "kill the fork server", "import os\nos.kill(os.getppid(), 9)"),
     reads("signal_all", "signal every process", "import os\nos.kill(-1, 0)"),
     reads("signal_group", "signal the group", "import os\nos.killpg(0, 0)"),
@@ -163,9 +201,30 @@ demand(any(reached(pid) for pid in range(os.getpid() - 40, os.getpid() + 40) if 
         "attach to it as a debugger",
         "import ctypes, os\ndemand(ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0)",
     ),
-    reads("limit_fork_server", "limit it", "import os, resource\nresource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (1, 1))"),
-    reads("raise_limits", "raise its own limits", "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (9999, 9999))"),
-    reads("outlive", "refuse to die with the fork server", "import ctypes\ndemand(ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0)"),
+    reads(
+        "limit_fork_server",
+        "limit it",
+        """
+        import os, resource
+        resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (1, 1))
+        """,
+    ),
+    reads(
+        "raise_limits",
+        "raise its own limits",
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_CPU, (9999, 9999))
+        """,
+    ),
+    reads(
+        "outlive",
+        "refuse to die with the fork server",
+        """
+        import ctypes
+        demand(ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0)
+        """,
+    ),
     reads("leave_session", "start a session", "import os\nos.setsid()"),
     reads("become_root", "change the user", "import os\nos.setuid(0)"),
     reads("unshare", "get a namespace", "import ctypes\ndemand(ctypes.CDLL(None).unshare(0x10000000) == 0)"),

@@ -41,7 +41,7 @@ BESIDE = {
 LEARNERS = [
     "<img src=x onerror=alert(1)>",
     "\x1b[31mred\x1b]0;owned\x07",
-    "=HYPERLINK(\"http:,,x\")",
+    '=HYPERLINK("http:,,x")',
     "@SUM(1)",
     "-rf",
     "two\nlines",
@@ -61,7 +61,12 @@ def hostile_zip() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("week1/basics.py", BASICS)
         archive.writestr("week1/second.py", SECOND)
-        for name in ("../../../tmp/left_by_hostile_suite.py", "/tmp/left_by_hostile_suite.py", f"{MARKUP}.py", "\x1b[31m.py"):
+        for name in (
+            "../../../tmp/left_by_hostile_suite.py",
+            "/tmp/left_by_hostile_suite.py",
+            f"{MARKUP}.py",
+            "\x1b[31m.py",
+        ):
             archive.writestr(name, "raise SystemExit\n")
     return file.getvalue()
 
@@ -88,8 +93,18 @@ SOURCES = [
     Attack("markup_in_result", "into a result", on("scale", f"return {MARKUP!r}"), ("scale",)),
     Attack("markup_in_kind", "into a name", on("scale", f"raise type({MARKUP!r}, (Exception,), {{}})"), ("scale",)),
     Attack("markup_in_source", "into a line that is shown", on("scale", f"1 / 0 #{MARKUP}"), ("scale",)),
-    Attack("escapes_in_message", "put terminal sequences into a message", on("scale", f"raise ValueError({ESCAPES!r})"), ("scale",)),
+    Attack(
+        "escapes_in_message",
+        "put terminal sequences into a message",
+        on("scale", f"raise ValueError({ESCAPES!r})"),
+        ("scale",),
+    ),
     Attack("escapes_in_result", "into a result", on("scale", f"return {{{ESCAPES!r}: {ESCAPES!r}}}"), ("scale",)),
-    Attack("escapes_in_kind", "into a name", on("scale", f"raise type({ESCAPES[:-1]!r}, (Exception,), {{}})"), ("scale",)),
+    Attack(
+        "escapes_in_kind",
+        "into a name",
+        on("scale", f"raise type({ESCAPES[:-1]!r}, (Exception,), {{}})"),
+        ("scale",),
+    ),
     file("escapes_at_import", "into what the import says", f"raise ValueError({ESCAPES!r} + {MARKUP!r})\n"),
-]  # fmt: skip
+]
