@@ -1,6 +1,5 @@
 """One class of hostile learners, with honest ones among them, graded once."""
 
-import base64
 import json
 import subprocess
 import sys
@@ -11,31 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.grading.small import Results, command, environment
-from tests.hostile.attack import Attack
-from tests.hostile.course import (
-    BASICS,
-    GRADER_WORD,
-    NAME_WORD,
-    REFERENCE_WORD,
-    SECOND,
-    SECRET,
-    write_attacked_course,
-)
+from tests.hostile.course import BASICS, HONEST, NAME_WORD, SECOND, write_attacked_course
 from tests.hostile.names import BESIDE, LEARNERS, hostile_zip
 from tests.hostile.table import ATTACKS
-
-NUMBER = str(int(SECRET))
-HIDDEN = {
-    "a hidden input": NUMBER,
-    "a hidden input, in base 16": f"{int(SECRET):x}",
-    "a hidden input, backwards": NUMBER[::-1],
-    "a hidden input, in base 64": base64.b64encode(NUMBER.encode()).decode().rstrip("="),
-    "the reference": REFERENCE_WORD,
-    "the hidden checks": GRADER_WORD,
-    "the name of a hidden check": NAME_WORD,
-}
-HONEST = ("000_before", "mmm_between", "zzz_after")
-FULL = "8"  # points: one for each task of the two exercises
 
 
 @dataclass(frozen=True)
@@ -119,7 +96,3 @@ def snapshot(root: Path) -> dict[str, tuple]:
         for path in root.rglob("*")
         if not path.is_relative_to(root / "out") and path != root / "temporary"  # what is in it counts
     }
-
-
-def by_name(attack: Attack) -> str:
-    return attack.name

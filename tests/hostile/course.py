@@ -1,6 +1,7 @@
 """A small course to attack: plain functions, one that calls what it is given, a generator, a class, one that writes into its
 argument, and two that build on another."""
 
+import base64
 from pathlib import Path
 
 from tests.courses import write_files
@@ -8,6 +9,19 @@ from tests.courses import write_files
 SECRET = 61129.375  # hidden checks feed it in; no learner may ever read it
 # Words that only hidden files hold: the reference, the hidden checks, the names of these.
 REFERENCE_WORD, GRADER_WORD, NAME_WORD = "numbat", "potoroo", "quokka"
+
+NUMBER = str(int(SECRET))
+HIDDEN = {
+    "a hidden input": NUMBER,
+    "a hidden input, in base 16": f"{int(SECRET):x}",
+    "a hidden input, backwards": NUMBER[::-1],
+    "a hidden input, in base 64": base64.b64encode(NUMBER.encode()).decode().rstrip("="),
+    "the reference": REFERENCE_WORD,
+    "the hidden checks": GRADER_WORD,
+    "the name of a hidden check": NAME_WORD,
+}
+HONEST = ("000_before", "mmm_between", "zzz_after")
+FULL = "8"  # points: one for each task of the two exercises
 
 BASICS = '''\
 import numpy as np

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.attack import TASKS
-from tests.hostile.conftest import FULL, HIDDEN, HONEST
+from tests.hostile.course import FULL, HIDDEN, HONEST
 from tests.hostile.leaks import LEFT_WORD, RELOADS
 from tests.hostile.names import LEARNERS
 from tests.hostile.table import ATTACKS
