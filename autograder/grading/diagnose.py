@@ -18,6 +18,7 @@ from autograder.catalog import Exercise
 from autograder.grading.mistakes import Mistake, MistakeError, apply_mistake, load_mistakes
 from autograder.sandbox.errors import InputChanged, LearnerError
 from autograder.sandbox.proxy import Call, Read, RemoteObject
+from autograder.sandbox.scratch import Scratch, names
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.arrays import Rule
 from autograder.testing.compare import compare
@@ -65,21 +66,28 @@ class Diagnosis:
         sources = sources_in(self.exercise.course.solutions_dir)
         return LocalModule(SourceFinder(sources | {name: (source.encode(), f"<mistake in {self.exercise.id}>")}), name)
 
-    def name(self, check: Check, trace: Sequence[Call | Read], among: Sequence[Mistake] | None = None) -> list[Mistake]:
+    def name(
+        self,
+        check: Check,
+        trace: Sequence[Call | Read],
+        scratch: Scratch | None = None,
+        among: Sequence[Mistake] | None = None,
+    ) -> list[Mistake]:
         """The mistakes of the check's task that answer everything in `trace` as the learner's code did.
 
         Args:
+            scratch: the folder in which the calls found and left files.
             among: only these, found in an earlier trace.
         """
         candidates = [pair for pair in self.mistakes.get(check.task, ()) if among is None or pair[0] in among]
-        return [mistake for mistake, module in candidates if trace and Replay(module, check.in_place).agrees(trace)]
+        return [m for m, module in candidates if trace and Replay(module, check.in_place, scratch).agrees(trace)]
 
 
 class Replay:
     """One run of a trace on another module."""
 
-    def __init__(self, module: LocalModule, in_place: bool):
-        self.module, self.in_place = module, in_place
+    def __init__(self, module: LocalModule, in_place: bool, scratch: Scratch | None = None):
+        self.module, self.in_place, self.scratch = module, in_place, scratch
         self.results: dict[int, Any] = {}  # by the id of the call in the trace
 
     def agrees(self, trace: Sequence[Call | Read]) -> bool:
@@ -92,11 +100,19 @@ class Replay:
     def repeats(self, event: Call | Read) -> bool:
         if isinstance(event, Read):
             return same(event.value, getattr(self.here(event.owner), event.name))
+        if self.scratch:
+            self.scratch.restore(event.before)
+        agrees = self.answers_alike(event)
+        return agrees and (self.scratch is None or names(self.scratch.files()) == names(event.after))
+
+    def answers_alike(self, event: Call) -> bool:
+        args = self.here(list(event.args))
         try:
-            if event.target is None:
-                result = self.module.vjp(event.name, self.here(list(event.args)), event.cotangent)
+            function = event.name if event.target is None else self.here(event.target)
+            if event.operation != "call":
+                result = getattr(self.module, event.operation)(function, args, event.cotangent)
                 return event.error is None and same([event.result, event.gradients], list(result))
-            result = self.here(event.target)(*self.here(list(event.args)), **self.here(event.kwargs))
+            result = function(*args, **self.here(event.kwargs))
         except Exception as error:
             return event.error is not None and same_error(event.error, error)
         self.results[id(event)] = result
@@ -113,6 +129,10 @@ class Replay:
         match value._origin:
             case (None, name):
                 return getattr(self.module, name)
+            case ("library", name):
+                return self.module.library(name)
+            case (RemoteObject() as owner, "item", key):
+                return self.here(owner)[key]
             case (RemoteObject() as owner, name):
                 return getattr(self.here(owner), name)
             case (Call() as call,):

@@ -10,10 +10,12 @@ from typing import Any
 from autograder.catalog import Exercise
 from autograder.grading.uses import Task
 from autograder.policy import Policy
-from autograder.sandbox.client import Worker, Zygote
+from autograder.sandbox.client import Zygote
 from autograder.sandbox.errors import LearnerError, WireError, WorkerDied, WorkerTimeout
+from autograder.sandbox.handle import Worker
 from autograder.sandbox.jail import Limits
 from autograder.sandbox.proxy import RemoteModule
+from autograder.sandbox.scratch import Scratch
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.failures import NotLoaded
 from autograder.testing.frames import learner_frames
@@ -51,6 +53,7 @@ class JailedProvider:
         replaced: tasks in whose place the reference stands.
         has_run: whether the code has met hidden checks in an earlier child. What it says at its import is then not passed on:
             there are ways to leave a few bits to a later process (the times of files it may read, counters of the kernel).
+        wants_scratch: whether a check asks for a folder in which the code may write.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class JailedProvider:
         references: LocalProvider,
         replaced: Collection[Task] = (),
         has_run: bool = False,
+        wants_scratch: bool = False,
     ):
         self.zygote, self.policy, self.exercise, self.references = zygote, policy, exercise, references
         self.allowed, self.forbidden = policy.allowed_imports(exercise), policy.forbidden_imports(exercise)
@@ -75,7 +79,7 @@ class JailedProvider:
         self.failure: Exception | None = None
         self.met_hidden_check = False
         self.problems: list[str] | None = None
-        self.has_run = has_run
+        self.has_run, self.wants_scratch = has_run, wants_scratch
         self.output = ""
 
     def learner(self, check: Check) -> RemoteModule:
@@ -92,14 +96,25 @@ class JailedProvider:
             raise self.failure
         self.met_hidden_check = self.met_hidden_check or not check.visible
         self.module._begin_check(check.in_place)
+        self.module._scratch = None
         self.worker.forget_functions()
         self.worker.seconds_left = self.worker.wall_seconds
         return self.module
+
+    def scratch(self) -> Path:
+        """An empty folder, in which the worker may write."""
+        self.module._scratch = self.worker.scratch
+        return self.worker.scratch.empty()
 
     @property
     def trace(self) -> list:
         """What the last check called and read."""
         return self.module._trace if self.module is not None else []
+
+    @property
+    def files(self) -> Scratch | None:
+        """The scratch folder, if the last check asked for one."""
+        return self.module._scratch if self.module is not None else None
 
     @property
     def is_dead(self) -> bool:
@@ -121,7 +136,8 @@ class JailedProvider:
         if self.problems:
             self.failure = NotLoaded(filename, "\n".join(self.problems[:MAX_PROBLEMS]))
             return
-        self.worker = self.zygote.worker(self.limits(), self.policy.limits(self.exercise).wall_seconds)
+        wall_seconds = self.policy.limits(self.exercise).wall_seconds
+        self.worker = self.zygote.worker(self.limits(), wall_seconds, scratch=self.wants_scratch)
         try:
             self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
             self.has_run = True

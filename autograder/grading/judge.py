@@ -42,6 +42,11 @@ class Judge:
                 self.checks[place] = replace(check, sentence=sentence)
 
     @property
+    def wants_scratch(self) -> bool:
+        """Whether a check asks for a folder in which the learner's code may write."""
+        return any("scratch" in item.fixturenames for item in self.items)
+
+    @property
     def order(self) -> list[int]:
         """The checks a learner may see in full come first: their worker has not met a hidden input."""
         return sorted(range(len(self.items)), key=lambda index: not self.checks[index].visible)
@@ -79,13 +84,13 @@ class Judge:
     ) -> CheckResult:
         """The result with the known mistake named; where several give the same answers, on a second probe as well."""
         item, check = self.items[index], self.checks[index]
-        mistakes = self.diagnosis.name(check, provider.trace)
+        mistakes = self.diagnosis.name(check, provider.trace, provider.files)
         if len(mistakes) > 1 and not provider.is_dead:
             run = item.config.stash[RUN]
             run.seed += 1
             self.judge(item, check, following)
             run.seed -= 1
-            mistakes = self.diagnosis.name(check, provider.trace, among=mistakes) or mistakes
+            mistakes = self.diagnosis.name(check, provider.trace, provider.files, among=mistakes) or mistakes
         says = " Or: ".join(dict.fromkeys(mistake.says.strip() for mistake in mistakes))
         return result.model_copy(update={"says": says, "mistakes": [mistake.name for mistake in mistakes]})
 

@@ -184,7 +184,14 @@ class GradingLoop:
             if waiting and now < deadline:
                 exercise = self.exercises[job.exercise]
                 provider = JailedProvider(
-                    self.zygote, self.policy, exercise, job.files, self.references, replaced, has_run=bool(found)
+                    self.zygote,
+                    self.policy,
+                    exercise,
+                    job.files,
+                    self.references,
+                    replaced,
+                    has_run=bool(found),
+                    wants_scratch=judge.wants_scratch,
                 )
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing |= self.run_child(judge, provider, childs, waiting, found)

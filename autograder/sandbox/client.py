@@ -1,4 +1,4 @@
-"""The trusted side: start a fork server, get jailed workers from it, ask them things with a deadline.
+"""The trusted side: start a fork server, get jailed workers from it.
 
 with Zygote(["numpy"]) as zygote, zygote.worker(Limits()) as worker:
     module = worker.load({"m.softmax": source}, "m.softmax")
@@ -11,28 +11,24 @@ import itertools
 import json
 import os
 import secrets
-import signal
+import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from autograder.sandbox import jail, proxy, wire
-from autograder.sandbox.errors import LearnerError, SandboxError, WireError, WorkerDied, WorkerTimeout, learner_error
-from autograder.sandbox.peer import Closed, Peer, Refused
+from autograder.sandbox import jail
+from autograder.sandbox.errors import SandboxError
+from autograder.sandbox.handle import Worker
 from autograder.sandbox.readable import importable_modules, readable_by_others, readable_paths
+from autograder.sandbox.scratch import Scratch
 
 START_SECONDS = 60.0  # importing a large framework on a busy machine
 FORK_SECONDS = 20.0
 SEND_BUFFER = 1 << 20
 OWN_UIDS = 0x6AC00000  # far from any real user
-REPLY_CAPS = wire.Caps(body=64 << 20)
-MAX_LINES = 2000  # a line number beyond is not believed: in a file long enough it could say what the input was
 
 # One thread, or the fork server could not fork safely; nothing of the grader's own environment.
 ENVIRONMENT = {
@@ -49,7 +45,7 @@ ENVIRONMENT = {
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 START = (
     "import sys; sys.path.insert(0, {root!r}); from autograder.sandbox.zygote import main; sys.path.remove({root!r}); "
-    "main({control}, {libraries!r}, {importable!r}, {readable!r})"
+    "main({control}, {libraries!r}, {importable!r}, {readable!r}, {writable!r})"
 )
 
 
@@ -72,6 +68,8 @@ class Zygote:
         self.libraries, self.unsafe = tuple(libraries), unsafe
         readable = readable_paths(self.libraries)
         self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
+        self.scratch = tempfile.mkdtemp(prefix="autograder-")
+        os.chmod(self.scratch, 0o711)  # a worker with a user id of its own has to get through
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = START.format(
             root=PACKAGE_ROOT,
@@ -79,6 +77,7 @@ class Zygote:
             libraries=list(self.libraries),
             importable=sorted(importable_modules(self.libraries)),
             readable=list(readable),
+            writable=self.scratch,
         )
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-c", code],
@@ -102,19 +101,25 @@ class Zygote:
             self.close()
             raise
 
-    def worker(self, limits: jail.Limits, wall_seconds: float = 10.0) -> Worker:
-        """A fresh jailed process. Takes a few milliseconds."""
+    def worker(self, limits: jail.Limits, wall_seconds: float = 10.0, *, scratch: bool = False) -> Worker:
+        """A fresh jailed process. Takes a few milliseconds.
+
+        Args:
+            scratch: whether it may write, in a folder of its own.
+        """
         ours, theirs = socket.socketpair()
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         output = os.memfd_create("output")  # bounded by RLIMIT_FSIZE, and no pipe to drain
         number = secrets.randbits(62)
         uid = next(self.own_uids) if self.own_uids else None
-        request = {"id": number, "op": "fork", "limits": vars(limits), "uid": uid}
+        folder = Scratch(self.scratch, uid) if scratch else None
+        write = [str(folder.path)] if folder else []
+        request = {"id": number, "op": "fork", "limits": vars(limits), "uid": uid, "write": write}
         with theirs:
             socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), output])
         _, descriptors = self.answer(number)
-        worker = Worker(ours, descriptors[0], output, wall_seconds)
+        worker = Worker(ours, descriptors[0], output, wall_seconds, folder)
         try:
             missing = jail.missing_layers(worker.wait_until_ready())
             if missing and not self.unsafe:
@@ -159,6 +164,7 @@ class Zygote:
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def __enter__(self) -> Zygote:
         return self
@@ -171,169 +177,3 @@ def own_uids() -> Iterator[int]:
     """User ids for this grader's workers: apart from those of other graders, so that RLIMIT_NPROC counts one worker only."""
     first = OWN_UIDS + (os.getpid() & 0xFFFF) * 64
     return itertools.cycle(range(first, first + 64))
-
-
-class Worker:
-    """One jailed process and the conversation with it.
-
-    Every request has `wall_seconds` from start to end or, once `seconds_left` is set, what all requests together have left of it.
-    """
-
-    def __init__(self, sock: socket.socket, pidfd: int, output: int, wall_seconds: float):
-        self.pidfd, self.output_fd, self.wall_seconds = pidfd, output, wall_seconds
-        self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve, REPLY_CAPS)
-        self.callbacks: list[Callable | None] = []
-        self.lasting = 0  # how many of them are for good, the others for one check
-        self.layers: list[str] = []
-        self.cause_of_death: str | None = None
-        self.seconds_left: float | None = None
-        self.line_counts: dict[str, int] = {}
-
-    def wait_until_ready(self) -> list[str]:
-        self.peer.deadline = time.monotonic() + FORK_SECONDS
-        try:
-            word, self.layers = self.peer.receive()
-        except Closed:
-            raise SandboxError(f"a worker did not start: {self.output().strip()}") from None
-        finally:
-            self.peer.deadline = None
-        assert word == "ready"
-        return self.layers
-
-    def load(
-        self,
-        sources: Mapping[str, bytes],
-        name: str,
-        *,
-        filenames: Mapping[str, str] | None = None,
-        stand_ins: Mapping[str, Mapping[str, Callable]] | None = None,
-    ) -> proxy.RemoteModule:
-        """Import module `name` from `sources` (dotted name to source text) in the worker.
-
-        Args:
-            filenames: what each module is called in tracebacks; by default its name with slashes and `.py`.
-            stand_ins: by module, functions of this side that take the place of the module's own, called back when they are used.
-        """
-        names = {key: key.replace(".", "/") + ".py" for key in sources} | dict(filenames or {})
-        self.line_counts = {names[key]: min(len(text.splitlines()) + 1, MAX_LINES) for key, text in sources.items()}
-        replaced = {module: dict(functions) for module, functions in (stand_ins or {}).items()}
-        self.request("load", dict(sources), names, name, replaced)
-        self.lasting = len(self.callbacks)
-        return proxy.RemoteModule(self, names[name])
-
-    def forget_functions(self) -> None:
-        """Call back no more what was passed so far (but for stand-ins): one check's functions could answer another's questions."""
-        self.callbacks[self.lasting :] = [None] * (len(self.callbacks) - self.lasting)
-
-    def request(self, op: str, *args: Any) -> Any:
-        """Ask the worker.
-
-        Raises:
-            LearnerError: the learner's code raised. WorkerTimeout, WorkerDied, WireError: it hung, died or talked nonsense; the
-            worker is dead from then on.
-        """
-        if self.cause_of_death:
-            raise WorkerDied(self.cause_of_death)
-        outermost, start = self.peer.deadline is None, time.monotonic()
-        if outermost:
-            self.peer.deadline = start + (self.wall_seconds if self.seconds_left is None else self.seconds_left)
-        try:
-            return self.peer.request(op, *args)
-        except Refused as refused:
-            raise self.learner_error(refused.details) from None
-        except Closed:
-            self.kill(self.last_status())
-            raise WorkerDied(self.cause_of_death) from None
-        except WorkerTimeout:
-            self.kill(f"no answer within {self.wall_seconds:g} s")
-            raise WorkerTimeout(self.cause_of_death) from None
-        except WireError:
-            self.kill("its answer could not be read")  # the error can hold what the learner's code wrote
-            raise
-        except BaseException:  # of a function that was passed in: the call that asked it has not ended
-            self.kill("the check ended during a call")
-            raise
-        finally:
-            if outermost:
-                self.peer.deadline = None
-                if self.seconds_left is not None:
-                    self.seconds_left -= time.monotonic() - start
-
-    def learner_error(self, details: Any) -> LearnerError | WireError:
-        match details:
-            case [str(etype), str(message), list(frames)]:
-                shown = [tuple(frame) for frame in frames[-20:] if self.is_frame(frame)]
-                return learner_error(etype[:100], message[:2000], shown)
-        self.kill("its answer could not be read")
-        return WireError("a malformed error")
-
-    def is_frame(self, frame: Any) -> bool:
-        """Whether it names a line that there is: more than that a frame shall not be able to say."""
-        if type(frame) is not list or [type(part) for part in frame] != [str, int, str, str]:
-            return False
-        return 0 <= frame[1] <= self.line_counts.get(frame[0], -1)
-
-    # What the worker may ask of this side: only the functions that were passed to it.
-
-    def serve(self, op: str, args: list) -> Any:
-        match op, args:
-            case "callback", [int(number), list(positional), dict(named)] if 0 <= number < len(self.callbacks):
-                if self.callbacks[number] is None:
-                    raise RuntimeError("this function was passed to an earlier call")
-                if all(type(key) is str for key in named):
-                    return self.callbacks[number](*positional, **named)
-        raise WireError(f"an unknown request: {op[:50]!r}")
-
-    @staticmethod
-    def explain(error: BaseException) -> list:
-        # What a check asserts in a function that it passes fails the check: the learner's code could swallow it, or read it.
-        asserted = isinstance(error, AssertionError) and not isinstance(error, LearnerError)
-        if asserted or not isinstance(error, Exception):
-            raise error
-        return [type(error).__name__, str(error)[:300], []]
-
-    def describe(self, value: Any) -> dict | None:
-        if isinstance(value, proxy.RemoteObject):
-            return {"o": [proxy.number_of(value)]}
-        if isinstance(value, np.random.Generator):
-            return wire.encode_generator(value)
-        if callable(value):
-            self.callbacks.append(value)
-            return {"f": [len(self.callbacks) - 1]}
-        return None
-
-    def resolve(self, kind: str, payload: Any) -> Any:
-        match kind, payload:
-            case "o", [int(number), str(type_name)] if 0 <= number < 1 << 62:
-                return proxy.RemoteObject(self, number, type_name[:100])
-        raise WireError("unknown node")
-
-    def output(self, limit: int = 1 << 16) -> str:
-        """What the learner's code printed so far."""
-        return os.pread(self.output_fd, limit, 0).decode("utf-8", "replace")
-
-    def last_status(self) -> str:
-        return "the process ended (it called exit, crashed, or went over its CPU or memory limit)"
-
-    def kill(self, cause: str = "the worker was stopped") -> None:
-        self.cause_of_death = self.cause_of_death or cause
-        try:
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        except (ProcessLookupError, OSError):
-            pass
-
-    def close(self) -> None:
-        self.kill()
-        self.peer.sock.close()
-        for descriptor in (self.pidfd, self.output_fd):
-            try:
-                os.close(descriptor)
-            except OSError:
-                pass
-        self.pidfd = self.output_fd = -1
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

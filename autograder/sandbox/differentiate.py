@@ -34,15 +34,43 @@ def vjp(function: Callable, args: Sequence[Any], cotangent: Any = None) -> tuple
     with torch.enable_grad():
         inputs = [_map(track, arg) for arg in args]
         value = function(*inputs)
-    roots = [(part, weight) for part, weight in _pairs(value, cotangent) if part.requires_grad]
-    gradients = [torch.zeros_like(leaf) for leaf in leaves]
-    if roots and leaves:
-        parts, weights = zip(*roots, strict=True)
-        gradients = torch.autograd.grad(parts, leaves, weights, materialize_grads=True)
+    gradients = _gradients(value, cotangent, leaves)
     of_leaf = {id(leaf): gradient for leaf, gradient in zip(leaves, gradients, strict=True)}
+    return _detached(value), [_map(lambda leaf: of_leaf.get(id(leaf)), given) for given in inputs]
 
-    detached = _map(lambda part: part.detach() if isinstance(part, torch.Tensor) else part, value)
-    return detached, [_map(lambda leaf: of_leaf.get(id(leaf)), given) for given in inputs]
+
+def parameter_gradients(module: Any, args: Sequence[Any], cotangent: Any = None) -> tuple[Any, dict[str, Any]]:
+    """The value of `module(*args)` and the gradient of `<value, cotangent>` for each parameter that is not frozen.
+
+    Args:
+        module: a torch.nn.Module; its `.grad`s stay as they are.
+        args, cotangent: as for `vjp`.
+
+    Returns:
+        (value, gradients): the value detached, and gradients by the names of `named_parameters`.
+    """
+    import torch
+
+    leaves = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    with torch.enable_grad():
+        value = module(*args)
+    gradients = _gradients(value, cotangent, list(leaves.values()))
+    return _detached(value), dict(zip(leaves, gradients, strict=True))
+
+
+def _gradients(value: Any, cotangent: Any, leaves: Sequence[Any]) -> Sequence[Any]:
+    """d <value, cotangent> / d leaf for each leaf; zero where the value does not depend on it."""
+    import torch
+
+    roots = [(part, weight) for part, weight in _pairs(value, cotangent) if part.requires_grad]
+    if not roots or not leaves:
+        return [torch.zeros_like(leaf) for leaf in leaves]
+    parts, weights = zip(*roots, strict=True)
+    return torch.autograd.grad(parts, leaves, weights, materialize_grads=True)
+
+
+def _detached(value: Any) -> Any:
+    return _map(lambda part: part.detach() if hasattr(part, "detach") else part, value)
 
 
 def _map(function: Callable[[Any], Any], value: Any) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ import numpy as np
 from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError
 
 if TYPE_CHECKING:
-    from autograder.sandbox.client import Worker
+    from autograder.sandbox.handle import Worker
+    from autograder.sandbox.scratch import Scratch
 
+LIBRARY, ITEM = "library", "item"
 KEPT_BYTES = 1 << 20  # larger arguments are not copied for diagnosis
 
 
@@ -28,20 +31,27 @@ class Call:
 
     Attributes:
         args, kwargs: copies of the arguments; `given` holds the caller's own, by position and name.
-        target: what was called; None for `vjp`.
+        of_library: whether the function is not the learner's own but a library's.
+        operation: "call", or how it was differentiated: "vjp" or "parameter_gradients".
+        target: the object that was called; None where the module's function `name` was differentiated.
         result: what it returned, or `error`: what it raised.
-        cotangent, gradients: what `vjp` was given and what it returned beside the result.
+        cotangent, gradients: what a differentiation was given and what it returned beside the result.
+        before, after: the files in the scratch folder, where there is one.
     """
 
     name: str
     args: tuple
     kwargs: dict[str, Any]
+    of_library: bool = False
+    operation: str = "call"
     target: RemoteObject | None = field(default=None, repr=False)
     given: dict[int | str, Any] = field(default_factory=dict, repr=False)
     result: Any = None
     error: BaseException | None = field(default=None, repr=False)
     cotangent: Any = field(default=None, repr=False)
-    gradients: list | None = field(default=None, repr=False)
+    gradients: list | dict | None = field(default=None, repr=False)
+    before: dict[str, bytes] = field(default_factory=dict, repr=False)
+    after: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(eq=False)
@@ -57,8 +67,11 @@ class RemoteModule:
     """`learner.softmax(x)` runs in the worker; missing names raise MissingName.
 
     A call that changed one of its arguments raises InputChanged, unless `_in_place` is set: then the caller's own arrays are
-    updated, as they would be in one process. `_trace` lists what was called and read, in order.
+    updated, as they would be in one process. `_trace` lists what was called and read, in order. While `_scratch` is set, each call
+    keeps the files that were there before and after it.
     """
+
+    _scratch: Scratch | None = None
 
     def __init__(self, worker: Worker, filename: str):
         self._worker, self._filename = worker, filename
@@ -71,7 +84,9 @@ class RemoteModule:
 
     @property
     def _last_call(self) -> Call | None:
-        return next((event for event in reversed(self._trace) if isinstance(event, Call)), None)
+        """The last call of the learner's own code or, if there was none, of a library."""
+        calls = [event for event in reversed(self._trace) if isinstance(event, Call)]
+        return next((call for call in calls if not call.of_library), calls[0] if calls else None)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -89,25 +104,52 @@ class RemoteModule:
             self._gave_data = True
         return found
 
-    def vjp(self, name: str, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:
+    def library(self, name: str) -> RemoteObject:
+        """A library in the worker: `learner.library("torch").Generator()` is one that the learner's functions can be given."""
+        return place(self._worker.request("library", name), self, name, (LIBRARY, name))
+
+    def vjp(self, function: str | RemoteObject, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:
         """The value of a learner's function and the gradients of <value, cotangent> with respect to its inputs, by autograd."""
-        call = Call(name, tuple(inputs), {}, cotangent=cotangent)
-        self._trace.append(call)
-        try:
-            match self._worker.request("vjp", name, list(inputs), cotangent):
-                case [output, list(gradients)]:
+        return self._differentiated("vjp", function, inputs, cotangent, list)
+
+    def parameter_gradients(self, model: RemoteObject, inputs: Any, cotangent: Any = None) -> tuple[Any, dict]:
+        """The value of a learner's torch module and the gradients of <value, cotangent> by parameter name, by autograd."""
+        return self._differentiated("parameter_gradients", model, inputs, cotangent, dict)
+
+    def _differentiated(
+        self, operation: str, function: Any, inputs: Any, cotangent: Any, kind: type
+    ) -> tuple[Any, Any]:
+        by_name = isinstance(function, str)
+        name = function if by_name else function._name or function._type
+        target = None if by_name else function
+        call = Call(name, tuple(inputs), {}, of_library(target), operation, target, cotangent=cotangent)
+        with self._recording(call):
+            match self._worker.request(operation, function, list(inputs), cotangent):
+                case [output, gradients] if type(gradients) is kind:
                     call.result, call.gradients = output, gradients
                     return output, gradients
             raise WireError("a malformed answer")
+
+    @contextmanager
+    def _recording(self, call: Call) -> Iterator[None]:
+        self._trace.append(call)
+        if self._scratch:
+            call.before = self._scratch.files()
+        try:
+            yield
         except BaseException as error:
             call.error = error
             raise
+        finally:
+            if self._scratch:
+                call.after = self._scratch.files()
 
 
 class RemoteObject:
     """A function, instance or iterator that lives in the worker.
 
-    `_origin` tells where it came from: (None, name) from the module, (owner, name) an attribute, (call,) the result of a call.
+    `_origin` tells where it came from: (None, name) from the module, (LIBRARY, name), (owner, name) an attribute,
+    (owner, ITEM, key), (call,) the result of a call.
     """
 
     _name = ""
@@ -134,10 +176,8 @@ class RemoteObject:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         kept = {name: kept_copy(arg) for name, arg in kwargs.items()}
-        call = Call(self._name or self._type, tuple(map(kept_copy, args)), kept, self)
-        if self._module is not None:
-            self._module._trace.append(call)
-        try:
+        call = Call(self._name or self._type, tuple(map(kept_copy, args)), kept, of_library(self), target=self)
+        with self._module._recording(call) if self._module is not None else nullcontext():
             answer = self._worker.request("call", self, "", list(args), kwargs)
             match answer:
                 case [result, dict(changed)]:
@@ -149,13 +189,11 @@ class RemoteObject:
             call.given = {**dict(enumerate(args)), **kwargs}
             if changed:
                 accept_changes(self._module, call, changed)
-        except BaseException as error:
-            call.error = error
-            raise
         return result
 
     def __getitem__(self, key: Any) -> Any:
-        return self._worker.request("item", self, key)
+        found = self._worker.request("item", self, key)
+        return place(found, self._module, "", (self, ITEM, key)) if isinstance(found, RemoteObject) else found
 
     def __len__(self) -> int:
         return self._worker.request("length", self)
@@ -186,9 +224,20 @@ class RemoteObject:
         return f"<{self._type} in the learner's process>"
 
 
-def place(remote: RemoteObject, module: RemoteModule | None, name: str, origin: tuple) -> None:
-    """Tell an object where it came from. Its own `__setattr__` reaches into the worker."""
+def place(remote: RemoteObject, module: RemoteModule | None, name: str, origin: tuple) -> RemoteObject:
+    """Tell an object where it came from, and return it. Its own `__setattr__` reaches into the worker."""
     vars(remote).update(_module=module, _name=name, _origin=origin)
+    return remote
+
+
+def of_library(remote: RemoteObject | None) -> bool:
+    """Whether an object came from a library and not from the learner's module."""
+    while remote is not None and remote._origin:
+        owner = remote._origin[0]
+        if owner is LIBRARY:
+            return True
+        remote = owner.target if isinstance(owner, Call) else owner
+    return False
 
 
 def accept_changes(module: RemoteModule | None, call: Call, changed: dict) -> None:

@@ -35,7 +35,7 @@ class CallbackFailed(Exception):
 
 
 class Server:
-    """Serves load, call, get, set, item, length, iterate, next and vjp on the learner's objects."""
+    """Serves load, library, call, get, set, item, length, iterate, next, vjp and parameter_gradients on the learner's objects."""
 
     def __init__(self, sock: Any):
         self.objects: list[Any] = []
@@ -97,8 +97,17 @@ class Server:
             self.pending[id(result)] = given, before  # its body has yet to run
         return [result, changed_since(given, before)]
 
-    def op_vjp(self, path: str, args: list, cotangent: Any) -> list:
-        return list(differentiate.vjp(self.target(None, path), args, cotangent))
+    def op_library(self, name: str) -> Any:
+        return importlib.import_module(name)
+
+    def op_vjp(self, function: Any, args: list, cotangent: Any) -> list:
+        return list(differentiate.vjp(self.named(function), args, cotangent))
+
+    def op_parameter_gradients(self, module: Any, args: list, cotangent: Any) -> list:
+        return list(differentiate.parameter_gradients(self.named(module), args, cotangent))
+
+    def named(self, function: Any) -> Any:
+        return self.target(None, function) if isinstance(function, str) else function
 
     def op_get(self, owner: Any, path: str) -> Any:
         return self.target(owner, path)

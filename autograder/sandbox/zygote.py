@@ -26,7 +26,7 @@ from autograder.sandbox.peer import Closed
 CONTROL_MESSAGE = 1 << 16
 
 
-def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str]) -> None:
+def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str) -> None:
     control = socket.socket(fileno=control_fd)
     for library in libraries:
         importlib.import_module(library)
@@ -42,7 +42,7 @@ def main(control_fd: int, libraries: list[str], importable: list[str], readable:
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     linecache.clearcache()  # lines of libraries: a worker that dropped them would write to many shared pages
     forks = Forks()
-    layers = jail.confine_zygote(read=readable)
+    layers = jail.confine_zygote(read=readable, write=[writable])
     control.sendall(json.dumps({"layers": layers}).encode())
     serve(control, statm, layers, forks)
 
@@ -113,7 +113,9 @@ def become_worker(
         os.umask(0o077)
         tempfile.tempdir = None  # cached at import by the zygote
         worker.forget_shared_state()
-        enforced = jail.lock_down(limits, mapped_bytes=mapped, uid=request["uid"], parent=parent)
+        enforced = jail.lock_down(
+            limits, mapped_bytes=mapped, uid=request["uid"], write=request["write"], parent=parent
+        )
         server = worker.Server(socket.socket(fileno=3))
         server.peer.send(["ready", layers + enforced])
         server.peer.serve_forever()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.sandbox.differentiate import vjp
+from autograder.sandbox import differentiate
 from autograder.sandbox.errors import InputChanged
 from autograder.sandbox.proxy import Call, copy_into
 from autograder.sandbox.sources import SourceFinder
@@ -61,14 +61,34 @@ class LocalModule:
         self._gave_data = self._gave_data or not isinstance(found, LocalObject)
         return found
 
-    def vjp(self, name: str, inputs: Sequence[Any], cotangent: Any = None) -> tuple[Any, list]:
+    def library(self, name: str) -> LocalObject:
+        """A library where the module is: `learner.library("torch").Generator()` is one that its functions can be given."""
+        return LocalObject(self, importlib.import_module(name), name, of_library=True)
+
+    def vjp(self, function: str | LocalObject, inputs: Sequence[Any], cotangent: Any = None) -> tuple[Any, list]:
         """The value of a function and the gradients of `<value, cotangent>` with respect to its inputs, by autograd."""
         __tracebackhide__ = True
-        function = self._find(name)
+        return self._differentiated(differentiate.vjp, function, inputs, cotangent)
+
+    def parameter_gradients(
+        self, model: LocalObject, inputs: Sequence[Any], cotangent: Any = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The value of a torch module and the gradients of `<value, cotangent>` by parameter name, by autograd."""
+        __tracebackhide__ = True
+        return self._differentiated(differentiate.parameter_gradients, model, inputs, cotangent)
+
+    def _differentiated(
+        self, operation: Callable, function: str | LocalObject, inputs: Sequence[Any], cotangent: Any
+    ) -> tuple[Any, Any]:
+        __tracebackhide__ = True
+        by_name = isinstance(function, str)
+        name = function if by_name else function._name or function._type
+        target = self._find(function) if by_name else self._unwrapped(function)
         given = [self._taken_in(value) for value in inputs]
-        value, gradients = self._recorded(Call(name, tuple(inputs), {}), vjp, function, given, cotangent)
-        self._last_call.result = self._sent_out(value, "")
-        return self._last_call.result, gradients
+        call = Call(name, tuple(inputs), {}, of_library=not by_name and function._of_library)
+        value, gradients = self._recorded(call, operation, target, given, cotangent)
+        call.result = self._sent_out(value, "")
+        return call.result, gradients
 
     def _find(self, path: str) -> Any:
         found = self._load()
@@ -101,14 +121,16 @@ class LocalModule:
             return not_loaded(self._filename, error, self._finder.filenames)
         return None
 
-    def _call(self, name: str, function: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _call(
+        self, name: str, function: Callable, args: tuple, kwargs: dict[str, Any], of_library: bool = False
+    ) -> Any:
         __tracebackhide__ = True
         given = [self._taken_in(value) for value in args]
         named = {key: self._taken_in(value) for key, value in kwargs.items()}
         mutable = [(key, value) for key, value in (*enumerate(given), *named.items()) if type(value) not in IMMUTABLE]
         before = [snapshot(value) for _, value in mutable]
-        call = Call(name, args, kwargs)
-        call.result = self._sent_out(self._recorded(call, function, *given, **named), "")
+        call = Call(name, args, kwargs, of_library=of_library)
+        call.result = self._sent_out(self._recorded(call, function, *given, **named), "", of_library)
         changed = {key: value for (key, value), old in zip(mutable, before, strict=True) if snapshot(value) != old}
         if changed and not self._in_place:
             raise CheckFailed(str(InputChanged(name, next(iter(changed)))))
@@ -118,7 +140,8 @@ class LocalModule:
 
     def _recorded(self, call: Call, function: Callable, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        self._last_call = call
+        if not call.of_library or self._last_call is None or self._last_call.of_library:
+            self._last_call = call
         try:
             with self._finder.isolated():
                 return function(*args, **kwargs)
@@ -134,15 +157,16 @@ class LocalModule:
             return vars(value)["_target"]
         return copy.deepcopy(value) if isinstance(value, np.random.Generator) else value
 
-    def _sent_out(self, value: Any, name: str) -> Any:
-        return _copied(value, lambda foreign: LocalObject(self, foreign, name))
+    def _sent_out(self, value: Any, name: str, of_library: bool = False) -> Any:
+        return _copied(value, lambda foreign: LocalObject(self, foreign, name, of_library))
 
 
 class LocalObject:
     """A function, class, instance or iterator of the learner's."""
 
-    def __init__(self, module: LocalModule, target: Any, name: str):
+    def __init__(self, module: LocalModule, target: Any, name: str, of_library: bool = False):
         vars(self).update(_module=module, _target=target, _name=name, _type=type(target).__name__)
+        vars(self).update(_of_library=of_library)
 
     def __getattr__(self, name: str) -> Any:
         __tracebackhide__ = True
@@ -150,7 +174,7 @@ class LocalObject:
             raise AttributeError(name)
         with self._module._finder.isolated():
             found = getattr(self._target, name)
-        return self._module._sent_out(found, f"{self._name or self._type}.{name}")
+        return self._module._sent_out(found, f"{self._name or self._type}.{name}", self._of_library)
 
     def __setattr__(self, name: str, value: Any) -> None:
         with self._module._finder.isolated():
@@ -158,11 +182,11 @@ class LocalObject:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        return self._module._call(self._name or self._type, self._target, args, kwargs)
+        return self._module._call(self._name or self._type, self._target, args, kwargs, self._of_library)
 
     def __getitem__(self, key: Any) -> Any:
         with self._module._finder.isolated():
-            return self._module._sent_out(self._target[self._module._taken_in(key)], "")
+            return self._module._sent_out(self._target[self._module._taken_in(key)], "", self._of_library)
 
     def __len__(self) -> int:
         return len(self._target)
@@ -175,7 +199,7 @@ class LocalObject:
                 found = next(iterator, LocalObject)  # a value that the learner's code cannot have
             if found is LocalObject:
                 return
-            yield self._module._sent_out(found, "")
+            yield self._module._sent_out(found, "", self._of_library)
 
     def __bool__(self) -> bool:
         raise TypeError(f"a {self._type} was returned where a plain value was expected")

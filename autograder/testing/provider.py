@@ -31,6 +31,9 @@ class Provider(Protocol):
     def file(self, check: Check) -> Path | None:
         """The learner's file, if it lies on this machine's disk where the learner can open it."""
 
+    def scratch(self) -> Path | None:
+        """An empty folder in which the learner's code may write; None where it may write anywhere."""
+
 
 class LocalProvider:
     """Loads the learner's file and the reference into this process.
@@ -54,6 +57,9 @@ class LocalProvider:
     def file(self, check: Check) -> Path | None:
         path = self._folder(check) / check.exercise.module / f"{check.exercise.name}.py"
         return path if path.is_file() else None
+
+    def scratch(self) -> None:
+        return None
 
     def _folder(self, check: Check) -> Path:
         course = check.exercise.course

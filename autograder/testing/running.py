@@ -99,6 +99,12 @@ def probe(request: pytest.FixtureRequest) -> Probe:
     return Probe(_run(request).seed, f"{check.exercise.id}::{check.name}")
 
 
+@pytest.fixture
+def scratch(request: pytest.FixtureRequest, learner: Any) -> Path:
+    """An empty folder in which the learner's code may write, at the same path for the check: `str(scratch / "run")`."""
+    return _run(request).provider.scratch() or request.getfixturevalue("tmp_path")
+
+
 def _prepared(module: Any, check: Check) -> Any:
     module._begin_check(check.in_place)
     return module
