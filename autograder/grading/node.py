@@ -299,7 +299,8 @@ def say(stream: Any, line: str) -> None:
 def main(descriptor: int) -> int:
     connection = socket.socket(fileno=descriptor)
     settings = NodeSettings(**json.loads(connection.makefile("rb", buffering=0).readline()))
-    with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False) as zygote:  # its imports take as long as ours
+    # Not waited for: its imports take as long as ours.
+    with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False, below=settings.scratch) as zygote:
         run_session(GradingLoop(settings, connection, zygote))
     return 0
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autograder.grading.results import ExerciseResult, Outcome
@@ -61,6 +61,7 @@ class NodeSettings:
 
     Attributes:
         public: grade with the public checks instead of the hidden ones.
+        scratch: the folder below which learners' code may write.
     """
 
     course: str
@@ -69,6 +70,7 @@ class NodeSettings:
     seed: int
     unsafe: bool = False
     public: bool = False
+    scratch: str | None = None
 
 
 @dataclass
@@ -162,7 +164,8 @@ class Pool:
     """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more."""
 
     def __init__(self, settings: NodeSettings, nodes: int):
-        self.settings = settings
+        self.scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
+        self.settings = replace(settings, scratch=self.scratch.name)
         self.nodes: list[Node] = []
         self.own = threading.local()
         self.lock = threading.Lock()
@@ -224,6 +227,7 @@ class Pool:
         self.threads.shutdown(wait=True)
         for node in self.nodes:
             node.close()
+        self.scratch.cleanup()
 
     def __enter__(self) -> Pool:
         return self

@@ -54,6 +54,7 @@ class Zygote:
 
     Args:
         wait: whether to wait for its imports; if not, `wait_until_ready` comes before the first worker.
+        below: the folder for the folders in which its workers may write.
 
     Attributes:
         layers: what confines the fork server and, so, every worker.
@@ -64,12 +65,12 @@ class Zygote:
             `unsafe` is not set.
     """
 
-    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False, wait: bool = True):
+    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False, wait: bool = True, below: str | None = None):
         self.libraries, self.unsafe = tuple(libraries), unsafe
         readable = readable_paths(self.libraries)
         self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
-        self.scratch = tempfile.mkdtemp(prefix="autograder-")
-        os.chmod(self.scratch, 0o711)  # a worker with a user id of its own has to get through
+        self.scratch = tempfile.mkdtemp(prefix="autograder-", dir=below)
+        os.chmod(self.scratch, 0o311)  # workers pass through to the folder whose name they know, and list none
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = START.format(
             root=PACKAGE_ROOT,
@@ -164,7 +165,9 @@ class Zygote:
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if os.path.isdir(self.scratch):
+            os.chmod(self.scratch, 0o700)
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def __enter__(self) -> Zygote:
         return self

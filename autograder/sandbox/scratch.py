@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 
 MAX_KEPT = 16 << 20  # bytes of files that are remembered, so that a call can be repeated on what it found
 
 
 class Scratch:
-    """A folder of one worker's own, below the folder that its fork server opened for all of them."""
+    """A folder of one worker's own, below that of its fork server, under a name that no other worker can learn."""
 
     def __init__(self, root: str, uid: int | None = None):
-        self.path = Path(tempfile.mkdtemp(dir=root))
+        self.path = Path(root, secrets.token_hex(16))
+        self.path.mkdir(mode=0o700)
         if uid is not None:
             os.chown(self.path, uid, uid)
 

@@ -325,3 +325,24 @@ def test_workers_die_with_their_fork_server():
 def test_a_fork_server_that_cannot_start_says_why():
     with pytest.raises(SandboxError, match="no_such_library"):
         Zygote(["no_such_library"])
+
+
+def test_a_library_in_the_learners_process_can_be_used_from_here(learner):
+    rng = learner.library("numpy").random.default_rng(7)
+    assert np.array_equal(learner.draw(rng), np.random.default_rng(7).standard_normal(4))
+    assert not np.array_equal(learner.draw(rng), np.random.default_rng(7).standard_normal(4))  # it is theirs: it moves
+    linear = learner.Linear(np.eye(2))
+    assert learner.library("operator").is_(linear, linear) is True
+
+
+def test_the_last_call_is_one_of_the_learners_own(learner):
+    linear = learner.Linear(np.eye(2))
+    linear(np.ones(2))
+    learner.library("operator").add(1, 2)
+    assert learner._last_call.name == "Linear"
+    assert [call.of_library for call in learner._trace] == [False, False, True]
+
+
+def test_a_library_that_workers_do_not_have_is_not_there(learner):
+    with pytest.raises(LearnerError):
+        learner.library("pytest")
