@@ -14,8 +14,7 @@ from autograder.catalog import Course, CourseError, Exercise
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from autograder.grading.run import Graded
-    from autograder.policy import Policy
+    from autograder.grading.graded import Graded
 
 SYSTEM_FAULT, STOPPED = 1, 130
 PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
@@ -28,12 +27,25 @@ def grade(
     ],
     out: Annotated[Path, typer.Option(help="A new folder for the results, or that of an earlier run to go on with.")],
     only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this module or exercise; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this module or exercise, this learner (ann), or this work of a learner (ann/softmax); may be given "
+            "several times.",
+        ),
     ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Grade anew what was graded already.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Exercises graded at a time.")] = os.cpu_count() or 1,
     seed: Annotated[
         int | None, typer.Option(help="For the inputs of the checks; by default that of grading.yml.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where results are kept that hold for the same work in any class.", show_default=False
+        ),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep such results.")] = False,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
@@ -41,14 +53,19 @@ def grade(
     """Grade a class with the hidden graders, each learner's code in a jail of its own.
 
     A table is printed; OUT gets grades.csv, feedback/<learner>.html, learners/<learner>.json and journal.jsonl. Run the same
-    command again after an interruption, or when more was handed in: what is graded already is not graded again.
+    command again after an interruption, when more was handed in, or when points changed in grading.yml: what is graded already is
+    not graded again. The same file under the same graders and rules is graded once, whoever hands it in.
 
     Exit code: 0 all graded, 1 something could not be graded for reasons that are not the learner's, 2 wrong usage.
 
     Example: autograder grade submissions/ --out results/
+
+    Example: autograder grade submissions/ --out results/ --only ann/softmax --again
     """
     from autograder.commands.progress import Progress
+    from autograder.commands.selection import select
     from autograder.gradebook.report import write_reports
+    from autograder.grading.cache import default_cache
     from autograder.grading.journal import JournalError
     from autograder.grading.pool import NodeError
     from autograder.grading.run import grade_class, handed_in
@@ -56,16 +73,17 @@ def grade(
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    exercises = chosen(policy, only)
     try:
         found = find_submissions(submissions, policy.exercises())
-        wanted = exercises if only else handed_in(found, exercises)
-        if not handed_in(found, policy.exercises()):
+        exercises = handed_in(found, policy.exercises())
+        if not exercises:
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
+        wanted = select(policy, found, only) if only else [(work, exercise) for work in found for exercise in exercises]
         with Progress() as progress:
             graded = grade_class(
                 policy, found, wanted, out,
                 nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe,
+                again=again, cache=None if no_cache else cache or default_cache(),
                 progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
     except (SubmissionError, JournalError) as error:
@@ -76,19 +94,15 @@ def grade(
     except KeyboardInterrupt:
         print("stopped; what is graded is kept: run the same command again to go on", file=sys.stderr)
         raise typer.Exit(STOPPED) from None
-    write_reports(graded, out)
+    try:
+        write_reports(graded, out)
+    except OSError as error:
+        raise CourseError(
+            f"{error.filename or out} cannot be written: {error.strerror}; the results are kept"
+        ) from None
     show(graded, out)
     if graded.system_faults:
         raise typer.Exit(SYSTEM_FAULT)
-
-
-def chosen(policy: Policy, names: list[str] | None) -> list[Exercise]:
-    """The exercises that `names` (of modules or exercises) select, in the order a learner meets them."""
-    if not names:
-        return policy.exercises()
-    modules = {module.name for module in policy.course.modules}
-    ids = {policy.course.exercise(name).id for name in names if name not in modules}
-    return [exercise for exercise in policy.exercises() if exercise.id in ids or exercise.module in names]
 
 
 def show(graded: Graded, out: Path) -> None:
@@ -111,6 +125,8 @@ def show(graded: Graded, out: Path) -> None:
         print(f"error: {name} of {whose} could not be graded: {fault}", file=sys.stderr)
     if graded.resumed:
         print(f"{graded.resumed} of {len(graded.results)} results were there already")
+    if graded.cached:
+        print(f"{graded.cached} were known from the same work (--no-cache grades it again)")
     first = next(iter(graded.submissions)).learner
     from autograder.gradebook.report import file_name
 
@@ -137,8 +153,10 @@ def as_table(graded: Graded) -> Table:
     for submission in graded.submissions:
         cells = [cell(graded, submission.learner, exercise) for exercise in graded.exercises]
         total = Text(f"{graded.total(submission.learner)[0]:.1f}", style="bold")
-        if any(graded.results[submission.learner, exercise.id].has_system_fault for exercise in graded.exercises):
+        if graded.has_system_fault(submission.learner):
             total = Text("again", style="magenta")
+        elif graded.is_open(submission.learner):
+            total = Text("")
         table.add_row(Text(printable(submission.learner)), *cells, total)
     return table
 
@@ -154,6 +172,8 @@ def cell(graded: Graded, learner: str, exercise: Exercise) -> object:
     result, score = graded.results[learner, exercise.id], graded.score(learner, exercise)
     if result.has_system_fault:
         return Text("again", style="magenta")
+    if result.is_open:
+        return Text("")
     if result.outcome == "missing":
         return Text("–", style="dim")
     colour = "green" if score.earned == score.possible else "red" if score.earned == 0 else "yellow"

@@ -14,8 +14,8 @@ from typing import Any
 
 import jinja2
 
+from autograder.grading.graded import Graded
 from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
-from autograder.grading.run import Graded
 from autograder.grading.submission import Submission
 from autograder.testing.words import plain
 
@@ -27,6 +27,11 @@ WORDS = {
     Status.NOT_REACHED: "not reached",
     Status.TIMEOUT: "too slow",
     Status.SYSTEM: "to be graded again",
+}
+STANDING = {  # of a learner, by whether something is open and whether a fault of ours is why
+    (False, False): "graded",
+    (True, False): "to be graded",
+    (True, True): "to be graded again",
 }
 WITHHELD = {
     "after_due_date": "Results are shown after the due date.",
@@ -49,13 +54,12 @@ def write_reports(graded: Graded, out: Path) -> None:
 def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
     """Everything one learner may see of their results, as plain data."""
     visible = all(graded.policy.visibility(exercise) == "visible" for exercise in graded.exercises)
-    faulty = any(graded.results[submission.learner, exercise.id].has_system_fault for exercise in graded.exercises)
     earned, possible = graded.total(submission.learner)
     return {
         "version": VERSION,
         "title": graded.policy.title,
         "learner": submission.learner,
-        "earned": round(earned, 4) if visible and not faulty else None,
+        "earned": round(earned, 4) if visible and not graded.is_open(submission.learner) else None,
         "possible": round(possible, 4),
         "notes": submission.notes,
         "exercises": [_exercise_feedback(graded, submission.learner, exercise) for exercise in graded.exercises],
@@ -69,7 +73,7 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str,
     if visibility != "visible":
         return feedback | {"withheld": WITHHELD[visibility]}
     return feedback | {
-        "earned": None if result.has_system_fault else round(score.earned, 4),
+        "earned": None if result.is_open else round(score.earned, 4),
         "outcome": result.outcome,
         "note": _learner_note(result),
         "tasks": [
@@ -104,15 +108,15 @@ def grades_csv(graded: Graded) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["learner", *(exercise.id for exercise in graded.exercises), "total", "possible", "status"])
     for submission in graded.submissions:
-        cells, faulty = [], False
-        for exercise in graded.exercises:
-            fault = graded.results[submission.learner, exercise.id].has_system_fault
-            faulty |= fault
-            cells.append("" if fault else _number(graded.score(submission.learner, exercise).earned))
-        earned, possible = graded.total(submission.learner)
-        total = "" if faulty else _number(earned)
-        status = "to be graded again" if faulty else "graded"
-        writer.writerow([_no_formula(submission.learner), *cells, total, _number(possible), status])
+        learner = submission.learner
+        cells = [
+            "" if graded.results[learner, exercise.id].is_open else _number(graded.score(learner, exercise).earned)
+            for exercise in graded.exercises
+        ]
+        earned, possible = graded.total(learner)
+        total = "" if graded.is_open(learner) else _number(earned)
+        status = STANDING[graded.is_open(learner), graded.has_system_fault(learner)]
+        writer.writerow([_no_formula(learner), *cells, total, _number(possible), status])
     return text.getvalue()
 
 

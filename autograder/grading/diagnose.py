@@ -154,7 +154,7 @@ def same(theirs: Any, ours: Any) -> bool:
     """Equal in type, shape, dtype and, up to rounding, in every value; nan equals nan."""
     if isinstance(theirs, RemoteObject) or isinstance(ours, LocalObject):
         return isinstance(theirs, RemoteObject) and isinstance(ours, LocalObject)
-    return compare(theirs, ours, None, Rule()) is None
+    return compare(theirs, ours, None, Rule(nan=True)) is None
 
 
 def same_error(theirs: BaseException, ours: BaseException) -> bool:

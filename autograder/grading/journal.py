@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -98,17 +99,30 @@ class Journal:
         result = self.results.get((learner, exercise))
         return result is not None and result.sha256 == sha256 and not result.has_system_fault
 
-    def append(self, result: ExerciseResult) -> None:
-        self._write(result.model_dump_json())
-        self.results[result.learner, result.exercise_id] = result
+    def extend(self, results: Sequence[ExerciseResult]) -> None:
+        """Add results; they are on disk before they count.
 
-    def _write(self, line: str) -> None:
-        self.file.write(line.encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        Raises:
+            JournalError: they cannot be written, because the disk is full, say. What was there is kept.
+        """
+        self._write(*(result.model_dump_json() for result in results))
+        self.results.update({(result.learner, result.exercise_id): result for result in results})
+
+    def _write(self, *lines: str) -> None:
+        try:
+            self.file.write("".join(f"{line}\n" for line in lines).encode())
+            self.file.flush()
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise JournalError(
+                f"{self.path} cannot be written: {error.strerror}; what is graded is kept: mend that and run the same command again"
+            ) from None
 
     def close(self) -> None:
-        self.file.close()
+        try:
+            self.file.close()
+        except OSError:  # of what could not be written before, either
+            pass
 
     def __enter__(self) -> Journal:
         return self

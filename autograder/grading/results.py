@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     MISSING = "missing"  # no such file in the submission
     REFUSED = "refused"  # a file that cannot be graded: too large, unreadable, forbidden imports
     SYSTEM = "system"
+    PENDING = "pending"  # not graded yet: a run that was limited to others, or stopped
 
 
 class _Data(BaseModel):
@@ -97,6 +98,11 @@ class ExerciseResult(_Data):
     @property
     def has_system_fault(self) -> bool:
         return self.outcome is Outcome.SYSTEM or any(check.status is Status.SYSTEM for check in self.checks)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be graded, or graded again, so that there are no points yet."""
+        return self.outcome is Outcome.PENDING or self.has_system_fault
 
     def public(self) -> ExerciseResult:
         """What the learner may see."""

@@ -25,12 +25,15 @@ class Rule:
         terms: how many numbers were summed into each value; rounding errors grow with its square root.
         dtype: whether dtypes must be equal.
         relative, absolute: an explicit tolerance, in place of the one that follows from the dtypes.
+        nan: whether nan equals an expected nan. In a check it does not: what is expected may have come from the learner's code,
+            and nan everywhere is no answer.
     """
 
     terms: int = 1
     dtype: bool = True
     relative: float | None = None
     absolute: float = 0.0
+    nan: bool = False
 
     def allowed(self, eps: float, expected: np.ndarray) -> np.ndarray:
         """The error allowed at each value of a finite array. Numbers near 1 that cancel leave an error of a few eps."""
@@ -116,9 +119,11 @@ def _compare_values(got: np.ndarray, expected: np.ndarray, eps: float, place: st
     if strange.any():
         return _not_finite(got, expected, strange, place)
     if not finite.all():
-        alike = (got == expected) | (np.isnan(got) & np.isnan(expected))
+        alike = (got == expected) | (np.isnan(got) & np.isnan(expected) & rule.nan)
         if not alike[~finite].all():
             wrong = ~finite & ~alike
+            if (nan := wrong & np.isnan(got)).any():
+                return _not_finite(got, expected, nan, place)
             return _wrong_values(got, expected, _first(wrong), None, None, int(wrong.sum()), place)
         got, expected = np.where(finite, got, 0), np.where(finite, expected, 0)
     exact = np.result_type(expected.dtype, np.float64)  # so that the difference of two float16 is not itself rounded

@@ -6,14 +6,16 @@ Everything that comes back is treated as hostile: its type and shape are settled
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.wire import is_tensorflow
 from autograder.testing.arrays import Rule, compare_arrays, epsilon, wrong_dtype, wrong_shape
 from autograder.testing.failures import CheckFailed, Mismatch
-from autograder.testing.words import a_kind, dtype_name, is_tensor, number, shortened, with_article
+from autograder.testing.words import a_kind, dtype_name, is_array, is_tensor, number, shortened, with_article
 
 Bool = (bool, np.bool_)
 Int = (int, np.integer)
@@ -28,7 +30,7 @@ def assert_close(got: Any, expected: Any, *, name: str | None = None, terms: int
     Numbers may differ by 10·eps^(2/3)·sqrt(terms) of the largest expected value, and again of the value itself, where
     eps is that of the coarser of the two dtypes. Integers, bools, strings and None must be equal. Tuples (or lists) and
     dicts are compared item by item. An expected number may come as a Python number, a NumPy scalar or an array without
-    axes, but never as a bool, and an expected int not as a float.
+    axes, but never as a bool, and an expected int not as a float. Infinities may be expected; nan equals nothing.
 
     Args:
         name: what `got` is, for the sentence; by default "the result".
@@ -44,7 +46,7 @@ def assert_close(got: Any, expected: Any, *, name: str | None = None, terms: int
 
 
 def assert_shape(got: Any, shape: int | Sequence[int], dtype: Any = None, *, name: str | None = None) -> None:
-    """Fail unless `got` is an array or tensor of this shape and, if given, dtype (a torch dtype asks for a tensor).
+    """Fail unless `got` is an array or tensor of this shape and, if given, dtype (one of a framework asks for its tensors).
 
     Raises:
         CheckFailed: with one sentence and the Mismatch behind it.
@@ -65,6 +67,10 @@ def _compare(got: Any, expected: Any, place: str, is_result: bool, rule: Rule) -
         if not is_tensor(got):
             return _wrong_kind(got, expected, "a torch tensor", place, is_result)
         return compare_arrays(got, expected, place, rule)
+    if is_tensorflow(expected):
+        if not is_tensorflow(got):
+            return _wrong_kind(got, expected, "a TensorFlow tensor", place, is_result)
+        return compare_arrays(np.asarray(got), np.asarray(expected), place, rule)
     if isinstance(expected, np.ndarray) and expected.ndim:
         if type(got) is not np.ndarray:
             return _wrong_kind(got, expected, "a NumPy array", place, is_result)
@@ -117,7 +123,7 @@ def _compare_numbers(got: Any, expected: Any, place: str, is_result: bool, rule:
         # A Python float says nothing of precision, but a float16 where a float is due would loosen the tolerance.
         if rule.dtype and epsilon(got_array.dtype) > epsilon(expected_array.dtype):
             return wrong_dtype(got, expected, str(got_array.dtype), str(expected_array.dtype), place)
-        across = Rule(rule.terms, False, rule.relative, rule.absolute)
+        across = replace(rule, dtype=False)
         return compare_arrays(got_array, expected_array, place, across)
     if got == expected:
         return None
@@ -156,19 +162,28 @@ def _compare_others(got: Any, expected: Any, place: str, is_result: bool) -> Che
 
 
 def _compare_shape(got: Any, shape: tuple[int, ...], dtype: Any, place: str, is_result: bool) -> CheckFailed | None:
-    torch = sys.modules.get("torch")
-    wants_tensor = torch is not None and isinstance(dtype, torch.dtype)
     if shape == () and isinstance(got, Complex) and not isinstance(got, bool):
         got = np.asarray(got)
-    fits = is_tensor(got) if wants_tensor else type(got) is np.ndarray or (dtype is None and is_tensor(got))
-    if not fits:
-        return _wrong_kind(got, None, "a torch tensor" if wants_tensor else "a NumPy array", place, is_result)
+    kind, fits, wanted = _wanted_kind(dtype)
+    if not fits(got):
+        return _wrong_kind(got, None, kind, place, is_result)
     if tuple(got.shape) != shape:
         return wrong_shape(got, None, tuple(got.shape), shape, place)
-    wanted = None if dtype is None else str(dtype).removeprefix("torch.") if wants_tensor else np.dtype(dtype).name
     if wanted and dtype_name(got) != wanted:
         return wrong_dtype(got, None, dtype_name(got), wanted, place)
     return None
+
+
+def _wanted_kind(dtype: Any) -> tuple[str, Callable[[Any], bool], str | None]:
+    """What has such a dtype: in words, a test for it, and the name of the dtype."""
+    torch, tensorflow = sys.modules.get("torch"), sys.modules.get("tensorflow")
+    if torch is not None and isinstance(dtype, torch.dtype):
+        return "a torch tensor", is_tensor, str(dtype).removeprefix("torch.")
+    if tensorflow is not None and isinstance(dtype, tensorflow.DType):
+        return "a TensorFlow tensor", is_tensorflow, dtype.name
+    if dtype is None:
+        return "a NumPy array", is_array, None
+    return "a NumPy array", lambda value: type(value) is np.ndarray, np.dtype(dtype).name
 
 
 def _wrong_kind(got: Any, expected: Any, wanted: str, place: str, is_result: bool) -> CheckFailed:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from autograder.catalog import CourseError
+from autograder.sandbox.errors import SandboxError
 from autograder.testing import reports
 from autograder.testing.card import Card, failure_card, loading_card
 from autograder.testing.failures import NotLoaded
@@ -207,10 +208,10 @@ def _judged(report: pytest.TestReport, run: Run, check: Check, cause: Cause, car
 
 
 def _swallowed(module: Any) -> BaseException | None:
-    """The stub's exception, if the last call raised it: a check that expects an exception must not pass on a stub."""
+    """What the last call raised, if it was the stub or a worker that died: a check that expects an exception must not pass then."""
     last_call = getattr(module, "_last_call", None)
     error = getattr(last_call, "error", None)
-    return error if is_stub(error, _files(module)) else None
+    return error if isinstance(error, SandboxError) or is_stub(error, _files(module)) else None
 
 
 def _files(module: Any) -> Collection[str]:

@@ -349,3 +349,24 @@ def test_a_course_without_any_grader_is_told_at_once(tmp_path):
     finished = grade(course, folder, "--out", tmp_path / "out", "--jobs", 1)
     assert finished.returncode == 1
     assert "test_scaling.py" in finished.stderr and "test_stats.py" in finished.stderr
+
+
+def test_a_dead_worker_is_not_the_exception_that_a_check_waits_for(tmp_path):
+    check = """
+import pytest
+
+
+def test_scale_refuses_a_negative_factor(learner):
+    with pytest.raises(Exception):
+        learner.scale(1.0, factor=-2.0)
+
+
+def test_shift_adds(learner):
+    assert learner.shift(1.0, 2.0) == 3.0
+"""
+    course = write_small_course(tmp_path / "course", {"graders/week1/test_scaling.py": check})
+    class_ = write_class(tmp_path / "class", {"leaves": {"scaling": scaling("import os; os._exit(0)")}, "right": {}})
+    assert grade(course, class_, "--out", tmp_path / "out").returncode == 0
+    results = Results(tmp_path / "out")
+    assert results.statuses("leaves", "week1/scaling")["scale_refuses_a_negative_factor"] == "error"
+    assert results.statuses("right", "week1/scaling")["scale_refuses_a_negative_factor"] == "passed"

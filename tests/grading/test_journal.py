@@ -21,8 +21,8 @@ def result(learner="ann", sha256="1", status=Status.PASSED, **fields):
 def out(tmp_path):
     """A results folder with the results of Ann and Bob."""
     with Journal(tmp_path / "out", RUN) as journal:
-        journal.append(result("ann"))
-        journal.append(result("bob", output="\x00\n\r\u2028 \udfff".encode("utf-8", "replace").decode()))
+        journal.extend([result("ann")])
+        journal.extend([result("bob", output="\x00\n\r\u2028 \udfff".encode("utf-8", "replace").decode())])
     return tmp_path / "out"
 
 
@@ -55,7 +55,7 @@ def test_results_are_there_again_as_they_were(out):
 
 def test_every_result_is_one_line_that_is_on_disk_at_once(out):
     journal = Journal(out, RUN)
-    journal.append(result("cid"))
+    journal.extend([result("cid")])
     lines = (out / "journal.jsonl").read_bytes().split(b"\n")
     assert [json.loads(line)["learner"] for line in lines[1:4]] == ["ann", "bob", "cid"]
     assert lines[4:] == [b""]
@@ -63,8 +63,8 @@ def test_every_result_is_one_line_that_is_on_disk_at_once(out):
 
 def test_done_means_this_very_file_and_no_fault_of_ours(out):
     with Journal(out, RUN) as journal:
-        journal.append(result("cid", status=Status.SYSTEM))
-        journal.append(result("dan", outcome=Outcome.SYSTEM, checks=[]))
+        journal.extend([result("cid", status=Status.SYSTEM)])
+        journal.extend([result("dan", outcome=Outcome.SYSTEM, checks=[])])
         assert journal.done("ann", "m/e", "1")
         assert not journal.done("ann", "m/e", "2")
         assert not journal.done("ann", "m/other", "1")
@@ -74,7 +74,7 @@ def test_done_means_this_very_file_and_no_fault_of_ours(out):
 
 def test_a_later_result_takes_the_place_of_an_earlier_one(out):
     with Journal(out, RUN) as journal:
-        journal.append(result("ann", "2"))
+        journal.extend([result("ann", "2")])
     assert read(out)["ann", "m/e"].sha256 == "2"
     assert len((out / "journal.jsonl").read_bytes().splitlines()) == 4
 
@@ -86,7 +86,7 @@ def test_a_torn_last_line_is_cut_off(out, kept):
     path.write_bytes(whole + result("cid").model_dump_json().encode()[:kept])
     with Journal(out, RUN) as journal:
         assert journal.results.keys() == {("ann", "m/e"), ("bob", "m/e")}
-        journal.append(result("cid"))
+        journal.extend([result("cid")])
     assert read(out).keys() == {("ann", "m/e"), ("bob", "m/e"), ("cid", "m/e")}
 
 
@@ -160,7 +160,7 @@ def test_two_runs_cannot_write_at_the_same_time(out):
 
 def hold(out, ready):
     journal = Journal(out, RUN)
-    journal.append(result("cid"))
+    journal.extend([result("cid")])
     ready.set()
     multiprocessing.Event().wait()
 

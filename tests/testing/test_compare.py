@@ -120,9 +120,14 @@ def test_values_that_are_not_finite_are_counted():
     assert says(np.inf, 1.0) == "the result is inf, expected 1"
 
 
-def test_infinities_and_nan_may_be_expected():
+def test_nan_equals_nothing():
+    nan = changed((1, 1), np.nan)
+    assert says(nan.copy(), nan) == "1 of 15 values is not finite, at [1, 1]"
+    assert "nan" in says(np.nan, np.nan)
+
+
+def test_infinities_may_be_expected():
     special = changed((0, 0), np.inf)
-    special[1, 1] = np.nan
     assert_close(special.copy(), special)
     assert "at [0, 0]: -inf, expected inf" in says(np.where(np.isinf(special), -np.inf, special), special)
     assert "at [0, 0]: 0.12573, expected inf" in says(X, special)
