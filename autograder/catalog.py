@@ -256,6 +256,12 @@ class Exercise:
         visit(self)
         return list(needed)
 
+    @cached_property
+    def packages(self) -> tuple[str, ...]:
+        """What has to be installed for it: what it and the exercises that it imports may import."""
+        ours = {module.name for module in self.course.modules}
+        return tuple(sorted({name for e in (self, *self.imports_exercises) for name in e.allowed_imports} - ours))
+
     @property
     def _listed(self) -> dict | None:
         return self.course.listing.get("exercises", {}).get(self.id)

@@ -7,7 +7,8 @@ from autograder.authoring.sources import AuthoringError
 from autograder.catalog import Exercise
 from autograder.policy import Policy
 
-LEARNER_EXTRAS = ("torch", "lesson")
+FRAMEWORKS = ("torch", "tensorflow")
+LEARNER_EXTRAS = (*FRAMEWORKS, "lesson")
 
 GITIGNORE = """\
 .venv/
@@ -90,10 +91,10 @@ def pyproject() -> str:
 def readme(title: str, exercises: list[Exercise]) -> str:
     """What a learner reads first; `exercises` in the order to take them."""
     first = exercises[0]
-    needs_torch = any("torch" in exercise.libraries for exercise in exercises)
+    needed = [name for name in FRAMEWORKS if any(name in exercise.libraries for exercise in exercises)]
     return _README.format(
         title=title,
-        target="'.[torch]'" if needs_torch else ".",
+        target=f"'.[{','.join(needed)}]'" if needed else ".",
         pytest=f"pytest exercises/{first.module}/test_{first.name}.py",
         python=_python_versions(),
         first=f"exercises/{first.id}.py",

@@ -98,7 +98,7 @@ def grade(
         write_reports(graded, out)
     except OSError as error:
         raise CourseError(
-            f"{error.filename or out} cannot be written: {error.strerror}; the results are kept"
+            f"{error.filename2 or error.filename or out} cannot be written: {error.strerror}; the results are kept"
         ) from None
     show(graded, out)
     if graded.system_faults:

@@ -117,6 +117,11 @@ class JailedProvider:
         return self.module._scratch if self.module is not None else None
 
     @property
+    def was_killed(self) -> bool:
+        """Whether the worker was killed from outside, by the kernel when memory ran out, say."""
+        return self.worker is not None and self.worker.was_killed
+
+    @property
     def is_dead(self) -> bool:
         return self.worker is None or self.worker.cause_of_death is not None
 

@@ -72,7 +72,11 @@ class Judge:
                 continue
             yield index, None
             following = self.items[waiting[place + 1]] if place + 1 < len(waiting) else None
+            before = dict(run.stopped)
             result = self.judge(self.items[index], check, following)
+            if provider.was_killed:  # perhaps not by what the learner's code did: it gets another chance
+                run.stopped = before
+                result = self.judge(self.items[index], check, following)
             if self.diagnosis and result.status in (Status.WRONG, Status.ERROR):
                 result = self.diagnose(provider, index, following, result)
             if result.status is Status.TIMEOUT:
@@ -154,8 +158,10 @@ def safe_message(status: str, error: BaseException | None, functions: Collection
         functions: the names of the exercise's functions and methods; that of another's class is the learner's choice.
     """
     match error:
-        case MissingName() | WorkerTimeout() | WorkerDied():
+        case MissingName() | WorkerTimeout():
             return str(error)
+        case WorkerDied():  # which of them it was is the learner's choice
+            return "the process ended: it called exit, crashed, or went over its CPU or memory limit"
         case InputChanged():
             return str(InputChanged(error.name if error.name in functions else "a call", error.argument))
         case WireError():

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from autograder import installed
 from autograder.catalog import Course, Exercise
 from autograder.grading.diagnose import Diagnosis
 from autograder.grading.jailed import JailedProvider
@@ -34,19 +35,21 @@ from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
 from autograder.sandbox.forking import Forks
+from autograder.sandbox.frameworks import NOT_BEFORE_A_FORK, has_other_threads
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
 
 CHILD_MEMORY = 4 << 30  # bytes above what the node has mapped: room for the arrays a check may receive
-CHILDREN = 3  # a check that kills its child is tried no more; after so many the rest is left
+REHEARSAL_SECONDS = 150.0
+CHILDREN = 5  # a check that kills two of them is tried no more; after so many the rest is left
 CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
 
 
 class GradingLoop:
     """A pytest plugin that takes over the run loop: collect once, then serve jobs until the connection closes."""
 
-    def __init__(self, settings: NodeSettings, connection: socket.socket, zygote: Zygote):
+    def __init__(self, settings: NodeSettings, connection: socket.socket, zygote: Zygote | None = None):
         self.settings, self.connection, self.zygote = settings, connection, zygote
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
@@ -70,7 +73,7 @@ class GradingLoop:
             if check := item.stash.get(CHECK, None):
                 by_exercise.setdefault(check.exercise.id, []).append(item)
         self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
-        hello = Hello(faults=self.try_on_references())
+        hello = Hello(faults=self.faults())
         for name, judge in self.judges.items():
             judge.diagnosis = Diagnosis(self.exercises[name])
             try:
@@ -80,12 +83,35 @@ class GradingLoop:
         self.zygote.wait_until_ready()
         hello.layers = self_test(self.zygote)
         self.forks = Forks()
+        self.serve(hello)
+        return True
+
+    def serve(self, hello: Hello) -> None:
+        """Say what there is to say at first, then answer job by job."""
         stream = self.connection.makefile("rwb")
         say(stream, json.dumps(asdict(hello)))
         for line in stream:
             job = Job.from_json(line)
             say(stream, self.grade(job, hello).model_dump_json())
-        return True
+
+    def faults(self) -> dict[str, str]:
+        """What `try_on_references` finds: in a fork, where its operations would start threads that later forks lack."""
+        if not NOT_BEFORE_A_FORK.intersection(self.settings.libraries):
+            return self.try_on_references()
+        if has_other_threads():
+            return dict.fromkeys(
+                self.exercises, "an operation ran while the checks were loaded: it belongs into a check"
+            )
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            run_as_child(writer, lambda: iter([self.try_on_references()]))
+        os.close(writer)
+        found = next(read_messages(reader, time.monotonic() + REHEARSAL_SECONDS), None)
+        os.close(reader)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return dict.fromkeys(self.exercises, "its checks did not come to an end") if found is None else found
 
     def try_on_references(self) -> dict[str, str]:
         """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
@@ -179,6 +205,7 @@ class GradingLoop:
         """Run the checks in `wanted`, put the results into `found` and return the closing words; a second and a third child
         take up what one that died has left."""
         closing: dict[str, str] = {}
+        suspects: set[int] = set()
         for _ in range(CHILDREN):
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline:
@@ -194,7 +221,7 @@ class GradingLoop:
                     wants_scratch=judge.wants_scratch,
                 )
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
-                closing |= self.run_child(judge, provider, childs, waiting, found)
+                closing |= self.run_child(judge, provider, childs, waiting, found, suspects)
         return closing
 
     def run_child(
@@ -204,8 +231,10 @@ class GradingLoop:
         deadline: float,
         waiting: Sequence[int],
         found: dict[int, CheckResult],
+        suspects: set[int],
     ) -> dict[str, str]:
-        """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words."""
+        """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words. A check during
+        which the child dies becomes a suspect, and at the second time is not tried again."""
         self.forks.prepare()
         reader, writer = os.pipe()
         pid = os.fork()
@@ -230,7 +259,9 @@ class GradingLoop:
         os.close(pidfd)
         os.waitpid(pid, 0)
         self.zygote.sweep()
-        if running is not None and running not in found:
+        if running is not None and running not in found and in_time and running not in suspects:
+            suspects.add(running)
+        elif running is not None and running not in found:
             status = Status.SYSTEM if in_time else Status.TIMEOUT
             found[running] = unjudged(
                 judge.checks[running], status, "the check was stopped" if in_time else "it took too long"
@@ -300,6 +331,10 @@ def main(descriptor: int) -> int:
     connection = socket.socket(fileno=descriptor)
     settings = NodeSettings(**json.loads(connection.makefile("rb", buffering=0).readline()))
     # Not waited for: its imports take as long as ours.
+    if absent := installed.missing(settings.libraries):
+        words = installed.in_words(absent)
+        GradingLoop(settings, connection).serve(Hello(faults=dict.fromkeys(settings.exercises, words)))
+        return 0
     with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False, below=settings.scratch) as zygote:
         run_session(GradingLoop(settings, connection, zygote))
     return 0

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autograder.grading.results import ExerciseResult, Outcome
+from autograder.sandbox.frameworks import ONE_THREAD
 
 START_SECONDS = 180.0  # importing a framework and running every grader on its reference, on a busy machine
 PACKAGE_ROOT = Path(__file__).parents[2]
@@ -103,13 +104,11 @@ class Node:
             }
             | {
                 "CUDA_VISIBLE_DEVICES": "",  # autograd starts threads for every device, and a process with threads cannot fork
-                "OMP_NUM_THREADS": "1",
-                "OPENBLAS_NUM_THREADS": "1",
-                "MKL_NUM_THREADS": "1",
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 "PYTHONPATH": str(PACKAGE_ROOT),
                 "TF_CPP_MIN_LOG_LEVEL": "3",
             }
+            | ONE_THREAD
         )
         self.process = subprocess.Popen(
             [sys.executable, "-B", "-P", "-m", "autograder.grading.node", str(theirs.fileno())],
@@ -205,7 +204,12 @@ class Pool:
         return self.own.node
 
     def start_node(self) -> Node:
-        node = Node(self.settings)
+        try:
+            node = Node(self.settings)
+        except NodeError:  # something may have killed it: one more attempt tells a faulty installation from that
+            if self.closing:
+                raise
+            node = Node(self.settings)
         with self.lock:
             self.nodes.append(node)
         return node

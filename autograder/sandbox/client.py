@@ -18,9 +18,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from autograder.sandbox import jail
 from autograder.sandbox.errors import SandboxError
+from autograder.sandbox.frameworks import ONE_THREAD
 from autograder.sandbox.handle import Worker
 from autograder.sandbox.readable import importable_modules, readable_by_others, readable_paths
 from autograder.sandbox.scratch import Scratch
@@ -30,18 +32,15 @@ FORK_SECONDS = 20.0
 SEND_BUFFER = 1 << 20
 OWN_UIDS = 0x6AC00000  # far from any real user
 
-# One thread, or the fork server could not fork safely; nothing of the grader's own environment.
+# Nothing of the grader's own environment.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "HOME": "/",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-}
+} | ONE_THREAD
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 START = (
     "import sys; sys.path.insert(0, {root!r}); from autograder.sandbox.zygote import main; sys.path.remove({root!r}); "
@@ -119,8 +118,8 @@ class Zygote:
         request = {"id": number, "op": "fork", "limits": vars(limits), "uid": uid, "write": write}
         with theirs:
             socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), output])
-        _, descriptors = self.answer(number)
-        worker = Worker(ours, descriptors[0], output, wall_seconds, folder)
+        reply, descriptors = self.answer(number)
+        worker = Worker(ours, descriptors[0], output, wall_seconds, folder, lambda: self.status(reply["pid"]))
         try:
             missing = jail.missing_layers(worker.wait_until_ready())
             if missing and not self.unsafe:
@@ -132,11 +131,21 @@ class Zygote:
             raise
         return worker
 
+    def status(self, pid: int) -> list[int] | None:
+        """How a worker ended: see `zygote.status_of`."""
+        return self.ask("status", pid=pid)["status"]
+
     def sweep(self) -> list[dict]:
         """Kill and reap every worker; what each used: {status, cpu (seconds), rss_kb}."""
+        return self.ask("sweep")["usage"]
+
+    def ask(self, op: str, **arguments: Any) -> dict:
         number = secrets.randbits(62)
-        self.control.send(json.dumps({"id": number, "op": "sweep"}).encode())
-        return self.answer(number)[0]["usage"]
+        try:
+            self.control.send(json.dumps({"id": number, "op": op, **arguments}).encode())
+        except OSError:
+            raise SandboxError("the fork server is gone") from None
+        return self.answer(number)[0]
 
     def answer(self, number: int) -> tuple[dict, list[int]]:
         """The reply to one request. Replies to others, left by a caller that was killed, are dropped."""

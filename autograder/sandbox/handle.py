@@ -19,18 +19,35 @@ from autograder.sandbox.scratch import Scratch
 READY_SECONDS = 20.0
 REPLY_CAPS = wire.Caps(body=64 << 20)
 MAX_LINES = 2000  # a line number beyond is not believed: in a file long enough it could say what the input was
+SIGNALS = {
+    signal.SIGKILL: "the process was killed",
+    signal.SIGXCPU: "the process went over its limit of CPU time",
+    signal.SIGSEGV: "the process crashed (segmentation fault)",
+    signal.SIGABRT: "the process crashed (abort)",
+    signal.SIGBUS: "the process crashed (bus error)",
+    signal.SIGFPE: "the process crashed (arithmetic error)",
+    signal.SIGSYS: "the process crashed (a forbidden system call)",
+}
 
 
 class Worker:
     """One jailed process and the conversation with it.
 
     Every request has `wall_seconds` from start to end or, once `seconds_left` is set, what all requests together have left of it.
+    `was_killed` says that somebody else's SIGKILL ended it (or its own: that cannot be told apart).
     """
 
     def __init__(
-        self, sock: socket.socket, pidfd: int, output: int, wall_seconds: float, scratch: Scratch | None = None
+        self,
+        sock: socket.socket,
+        pidfd: int,
+        output: int,
+        wall_seconds: float,
+        scratch: Scratch | None = None,
+        ask_status: Callable[[], list[int] | None] = lambda: None,
     ):
         self.pidfd, self.output_fd, self.wall_seconds, self.scratch = pidfd, output, wall_seconds, scratch
+        self.ask_status, self.was_killed = ask_status, False
         self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve, REPLY_CAPS)
         self.callbacks: list[Callable | None] = []
         self.lasting = 0  # how many of them are for good, the others for one check
@@ -92,7 +109,7 @@ class Worker:
         except Refused as refused:
             raise self.learner_error(refused.details) from None
         except Closed:
-            self.kill(self.last_status())
+            self.kill(self.last_words())
             raise WorkerDied(self.cause_of_death) from None
         except WorkerTimeout:
             self.kill(f"no answer within {self.wall_seconds:g} s")
@@ -162,8 +179,18 @@ class Worker:
         """What the learner's code printed so far."""
         return os.pread(self.output_fd, limit, 0).decode("utf-8", "replace")
 
-    def last_status(self) -> str:
-        return "the process ended (it called exit, crashed, or went over its CPU or memory limit)"
+    def last_words(self) -> str:
+        """How the process ended, as far as its fork server can tell."""
+        try:
+            how, what = self.ask_status() or (None, 0)
+        except (SandboxError, KeyError):  # the fork server is gone as well
+            how, what = None, 0
+        if how == os.CLD_EXITED:
+            return "the process ended: it called exit"
+        if how is None:
+            return "the process ended"
+        self.was_killed = what == signal.SIGKILL
+        return SIGNALS.get(what) or f"the process was ended by signal {what}"
 
     def kill(self, cause: str = "the worker was stopped") -> None:
         self.cause_of_death = self.cause_of_death or cause

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from autograder.sandbox import linux
 
 WRITE_FILE, READ_FILE, READ_DIR, REMOVE_DIR, REMOVE_FILE = 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5
-EXECUTE, MAKE_DIR, MAKE_REG, TRUNCATE, IOCTL_DEV = 1 << 0, 1 << 7, 1 << 8, 1 << 14, 1 << 15
+EXECUTE, MAKE_DIR, MAKE_REG, REFER, TRUNCATE, IOCTL_DEV = 1 << 0, 1 << 7, 1 << 8, 1 << 13, 1 << 14, 1 << 15
 
 READ = READ_FILE | READ_DIR
-WRITE = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG
+WRITE = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | REFER  # rename across folders
 DEVICE = READ | WRITE_FILE | IOCTL_DEV
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV  # the rights that mean anything for a file
 
@@ -38,7 +38,7 @@ class Layer(NamedTuple):
 
 LAYERS = (
     Layer("fs", 1, files=(1 << 13) - 1),
-    Layer("refer", 2, files=1 << 13),
+    Layer("refer", 2, files=REFER),
     Layer("truncate", 3, files=TRUNCATE),
     Layer("tcp", 4, network=1 << 0 | 1 << 1),
     Layer("ioctl", 5, files=IOCTL_DEV),

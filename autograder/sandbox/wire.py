@@ -93,11 +93,8 @@ class Encoder:
             return self.torch_tensor(torch, value)
         if torch is not None and isinstance(value, torch.dtype):
             return {"y": ["torch", str(value)[6:]]}
-        tensorflow = sys.modules.get("tensorflow")
-        if tensorflow is not None and isinstance(value, tensorflow.Tensor | tensorflow.Variable):
-            if hasattr(value, "numpy") and value.dtype.name in DTYPES:
-                return self.array("f", value.dtype.name, value.numpy())
-            return None
+        if is_tensorflow(value):
+            return self.array("f", value.dtype.name, np.asarray(value.numpy()))
         if isinstance(value, np.dtype) and value.name in DTYPES:
             return {"y": ["dtype", value.name]}
         if isinstance(value, type) and issubclass(value, np.generic) and value.__name__ in DTYPES:
@@ -248,6 +245,14 @@ def _dtype(payload: list) -> Any:
 def _demand(condition: bool, complaint: str) -> None:
     if not condition:
         raise WireError(complaint)
+
+
+def is_tensorflow(value: Any) -> bool:
+    """Whether it is a tensor or variable of TensorFlow with values (in a graph it has none) of a dtype that crosses."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(value, tensorflow.Tensor | tensorflow.Variable):
+        return False
+    return hasattr(value, "numpy") and value.dtype.name in DTYPES
 
 
 def snapshot(value: Any) -> tuple[bytes, list[bytes]] | None:

@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
-from autograder.sandbox import jail, worker
+from autograder.sandbox import frameworks, jail, worker
 from autograder.sandbox.forking import Forks
 from autograder.sandbox.peer import Closed
 
@@ -30,9 +30,7 @@ def main(control_fd: int, libraries: list[str], importable: list[str], readable:
     control = socket.socket(fileno=control_fd)
     for library in libraries:
         importlib.import_module(library)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-        importlib.import_module("torch._dynamo")  # making an optimizer imports it, and it wants to make a folder
+    frameworks.settle()
     importlib.util.find_spec(
         "a_module_that_does_not_exist"
     )  # lets every path finder list its folder while it still may
@@ -80,9 +78,17 @@ def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks) -
             socket.send_fds(control, [json.dumps(reply).encode()], [children[pid]])
             for descriptor in descriptors:
                 os.close(descriptor)
+        elif request["op"] == "status":
+            control.sendall(json.dumps({"id": request["id"], "status": status_of(children[request["pid"]])}).encode())
         else:
             usage = sweep(children)
             control.sendall(json.dumps({"id": request["id"], "usage": usage}).encode())
+
+
+def status_of(pidfd: int) -> list[int] | None:
+    """[how, what] of a worker that ended: CLD_EXITED and its exit code, or CLD_KILLED or CLD_DUMPED and the signal."""
+    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+    return [ended.si_code, ended.si_status] if ended else None
 
 
 def sweep(children: dict[int, int]) -> list[dict]:
@@ -111,7 +117,7 @@ def become_worker(
         sys.stdout = sys.stderr = worker.BoundedOutput(1, limits.output_bytes)
         os.chdir("/")
         os.umask(0o077)
-        tempfile.tempdir = None  # cached at import by the zygote
+        tempfile.tempdir = next(iter(request["write"]), None)  # the zygote's own is cached there
         worker.forget_shared_state()
         enforced = jail.lock_down(
             limits, mapped_bytes=mapped, uid=request["uid"], write=request["write"], parent=parent

@@ -16,7 +16,7 @@ from autograder.testing.failures import CheckFailed, Frame, Mismatch
 from autograder.testing.table import side_by_side
 from autograder.testing.tasks import Check
 from autograder.testing.verdict import ERROR, NOT_STARTED, TIMEOUT, WRONG, Cause
-from autograder.testing.words import briefly, is_tensor, plain, shortened, type_name
+from autograder.testing.words import briefly, is_array, plain, shortened, type_name
 
 WIDTH = 80
 MAX_FRAMES = 6
@@ -108,9 +108,7 @@ def call_sentence(call: Any, parameters: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _argument(name: str, value: Any) -> str:
-    return (
-        f"{name} {briefly(value)}" if isinstance(value, np.ndarray) or is_tensor(value) else f"{name}={briefly(value)}"
-    )
+    return f"{name} {briefly(value)}" if is_array(value) else f"{name}={briefly(value)}"
 
 
 def _parameters(call: Any, parameters: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from autograder.sandbox import differentiate
 from autograder.sandbox.errors import InputChanged
 from autograder.sandbox.proxy import Call, copy_into
 from autograder.sandbox.sources import SourceFinder
-from autograder.sandbox.wire import snapshot
+from autograder.sandbox.wire import is_tensorflow, snapshot
 from autograder.testing.failures import CheckFailed, MissingTask, NotLoaded
 from autograder.testing.frames import not_loaded
 from autograder.testing.words import is_tensor
@@ -221,6 +221,8 @@ def _copied(value: Any, foreign: Callable[[Any], Any]) -> Any:
         return tuple(_copied(item, foreign) for item in value)
     if isinstance(value, dict):
         return {key: _copied(item, foreign) for key, item in value.items()}
+    if is_tensorflow(value):
+        return sys.modules["tensorflow"].convert_to_tensor(value.numpy())
     if is_tensor(value):
         return value.detach().clone().requires_grad_(value.requires_grad and value.is_leaf)
     torch = sys.modules.get("torch")

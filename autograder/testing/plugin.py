@@ -7,6 +7,7 @@ nothing here does anything; the first one brings in `running` (fixtures, stages,
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,17 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 
 
 class CheckFile(pytest.Module):
-    """A test module of a course. A course holds files of equal names, so they are never imported by basename."""
+    """A test module of a course. A course holds files of equal names, so they are never imported by basename.
+
+    Where a library that its exercise needs is not installed, it is skipped, with the command that installs it.
+    """
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        from autograder import installed
+
+        if absent := installed.missing(self.stash[EXERCISE].packages):
+            pytest.skip(installed.in_words(absent), allow_module_level=True)
+        return super().collect()
 
     def _getobj(self) -> Any:
         option = self.config.option

@@ -24,6 +24,8 @@ class Provider(Protocol):
     before each check. May raise NotLoaded.
     """
 
+    was_killed: bool  # whether the learner's process was, for which nobody knows the reason
+
     def learner(self, check: Check) -> Any: ...
 
     def reference(self, check: Check) -> Any: ...
@@ -42,6 +44,8 @@ class LocalProvider:
         learner_dir: the folder that holds <module>/<exercise>.py; by default the course's exercises for public checks
             and its solutions for hidden ones, which proves the graders.
     """
+
+    was_killed = False
 
     def __init__(self, learner_dir: Path | None = None):
         self.learner_dir = learner_dir

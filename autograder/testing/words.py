@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from autograder.sandbox.wire import is_tensorflow
+
 MAX_REPR = 60
 CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
 
@@ -15,6 +17,11 @@ CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
 def is_tensor(value: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def is_array(value: Any) -> bool:
+    """A NumPy array, or a tensor of either framework."""
+    return type(value) is np.ndarray or is_tensor(value) or is_tensorflow(value)
 
 
 def type_name(value: Any) -> str:
@@ -27,7 +34,7 @@ def type_name(value: Any) -> str:
 
 def dtype_name(value: Any) -> str:
     """ "float32", for arrays and tensors alike."""
-    return str(value.dtype).removeprefix("torch.")
+    return value.dtype.name if is_tensorflow(value) else str(value.dtype).removeprefix("torch.")
 
 
 def a_kind(value: Any) -> str:
@@ -38,6 +45,8 @@ def a_kind(value: Any) -> str:
         return "a NumPy array"
     if is_tensor(value):
         return "a torch tensor"
+    if is_tensorflow(value):
+        return "a TensorFlow tensor"
     if type(value) in (bool, int, float, complex):
         return f"the {type(value).__name__} {number(value)}"
     if isinstance(value, np.generic):
@@ -91,7 +100,7 @@ def briefly(value: Any, depth: int = 2) -> str:
         return shortened(repr(value[: 2 * MAX_REPR]), 40)
     if isinstance(value, bool | int | float | complex | np.number | np.bool_):
         return number(value)
-    if isinstance(value, np.ndarray) or is_tensor(value):
+    if is_array(value):
         return f"{dtype_name(value)} {tuple(value.shape)}"
     if type(value) in (list, tuple, dict) and depth == 0:
         return f"{type(value).__name__} of {len(value)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from autograder import installed
 from autograder.authoring.verify import branches, kills, probes, prose
 from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
 from autograder.authoring.verify.table import kill_table
@@ -33,12 +34,14 @@ def verify(
         report.problems += prose.module_problems(policy.course.module(module))
     for exercise in exercises:
         report.problems += prose.exercise_problems(exercise)
-    gradable = [exercise for exercise in exercises if prose.can_be_graded(exercise)]
+    absent = {exercise: missing for exercise in exercises if (missing := installed.missing(exercise.packages))}
+    report.problems += [Problem("libraries", e.id, installed.in_words(missing)) for e, missing in absent.items()]
+    gradable = [exercise for exercise in exercises if exercise not in absent and prose.can_be_graded(exercise)]
     for exercise in gradable:
         report.problems += probes.probe_problems(exercise)
     report.problems += _graded(policy, gradable, seeds, nodes, progress, report)
     for module in modules:
-        of_module = [exercise for exercise in exercises if exercise.module == module]
+        of_module = [exercise for exercise in exercises if exercise.module == module and exercise not in absent]
         progress(f"examples and branches of {module}", 0, 0)
         if of_module:
             report.problems += prose.doctest_problems(of_module)
