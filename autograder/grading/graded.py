@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from autograder.catalog import Exercise
-from autograder.grading.results import ExerciseResult
+from autograder.grading.journal import Entry, Key
+from autograder.grading.results import ExerciseResult, Outcome
 from autograder.grading.score import ExerciseScore, score_exercise
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
+
+RECENT = 1000  # results that are kept as objects: reports ask for a learner's several times in a row
+
+
+class StoredResults(Mapping[Key, ExerciseResult]):
+    """The results of these keys, read from the journal when they are asked for; those without an entry are pending."""
+
+    def __init__(self, path: Path, entries: dict[Key, Entry | None]):
+        self.path, self.entries = path, entries
+        self.recent: dict[Key, ExerciseResult] = {}
+
+    def __getitem__(self, key: Key) -> ExerciseResult:
+        if key not in self.recent:
+            if len(self.recent) >= RECENT:
+                self.recent.clear()
+            self.recent[key] = self._read(key)
+        return self.recent[key]
+
+    def _read(self, key: Key) -> ExerciseResult:
+        entry = self.entries[key]
+        if entry is None:
+            return pending(*key)
+        with self.path.open("rb") as file:
+            line = os.pread(file.fileno(), entry.size, entry.start)
+        return ExerciseResult.model_validate_json(line)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def pending(learner: str, exercise: str) -> ExerciseResult:
+    module, _, name = exercise.partition("/")
+    return ExerciseResult(learner=learner, module=module, exercise=name, outcome=Outcome.PENDING, note="not graded yet")
 
 
 @dataclass
@@ -26,15 +65,19 @@ class Graded:
     policy: Policy
     exercises: Sequence[Exercise]
     submissions: Sequence[Submission]
-    results: dict[tuple[str, str], ExerciseResult]
+    results: Mapping[Key, ExerciseResult]
     resumed: int = 0
     cached: int = 0
 
     @cached_property
     def untested(self) -> dict[str, list[str]]:
         """By exercise id, the tasks that no check looks at: they are worth nothing."""
-        checked = {result.exercise_id: result.checks for result in self.results.values() if result.checks}
-        tested = {name: {check.task for check in checks} for name, checks in checked.items()}
+        tested = {}
+        for exercise in self.exercises:
+            results = (self.results[submission.learner, exercise.id] for submission in self.submissions)
+            checks = next((result.checks for result in results if result.checks), None)
+            if checks:
+                tested[exercise.id] = {check.task for check in checks}
         missing = {e.id: [task for task in e.tasks if task not in tested.get(e.id, e.tasks)] for e in self.exercises}
         return {name: tasks for name, tasks in missing.items() if tasks}
 
@@ -57,6 +100,6 @@ class Graded:
     def has_system_fault(self, learner: str) -> bool:
         return any(self.results[learner, exercise.id].has_system_fault for exercise in self.exercises)
 
-    @property
+    @cached_property
     def system_faults(self) -> list[ExerciseResult]:
         return [result for result in self.results.values() if result.has_system_fault]

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,14 +20,34 @@ from autograder.grading.results import ExerciseResult
 BEGINNING = b'{"run": {'  # of every journal
 
 
+Key = tuple[str, str]  # learner and exercise id
+
+
 class JournalError(Exception):
     """The results folder cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a result stands in the file, and what decides whether it holds: a class of thousands fits into memory."""
+
+    start: int
+    size: int
+    sha256: str
+    has_system_fault: bool
+
+
+def _entry(result: ExerciseResult, start: int, size: int) -> Entry:
+    return Entry(start, size, result.sha256, result.has_system_fault)
 
 
 class Journal:
     """`journal.jsonl` in a results folder, locked while it is open.
 
     The first line identifies the run (course, graders, policy, seed); a journal of another run is never continued.
+
+    Attributes:
+        entries: by learner and exercise id, where the last result is.
     """
 
     def __init__(self, folder: Path, identity: dict[str, str]):
@@ -36,7 +57,7 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{folder} cannot be used for the results: {error.strerror}") from None
         try:
-            self.results = self._recover(identity)
+            self.entries = self._recover(identity)
         except JournalError:
             self.close()
             raise
@@ -56,28 +77,31 @@ class Journal:
             self.close()
             raise JournalError(f"{folder} is being written by another grading run") from None
 
-    def _recover(self, identity: dict[str, str]) -> dict[tuple[str, str], ExerciseResult]:
+    def _recover(self, identity: dict[str, str]) -> dict[Key, Entry]:
+        entries: dict[Key, Entry] = {}
+        self.size = 0
         self.file.seek(0)
-        content = self.file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        lines = whole.splitlines()
-        if lines:
-            self._demand_same_run(lines[0], identity)
-        elif not BEGINNING.startswith(content[: len(BEGINNING)]):
-            raise self._foreign()
-        results = {}
-        for number, line in enumerate(lines[1:], 2):
-            try:
-                result = ExerciseResult.model_validate_json(line)
-            except ValidationError:
-                raise JournalError(
-                    f"{self.path}, line {number} cannot be read; name another folder with --out"
-                ) from None
-            results[result.learner, result.exercise_id] = result
-        os.ftruncate(self.file.fileno(), len(whole))  # not before all of it is known to be ours
-        if not lines:
+        for number, line in enumerate(self.file, 1):
+            if not line.endswith(b"\n"):  # torn
+                if number == 1 and not BEGINNING.startswith(line[: len(BEGINNING)]):
+                    raise self._foreign()
+                break
+            if number == 1:
+                self._demand_same_run(line, identity)
+            else:
+                result = self._parse(line, number)
+                entries[result.learner, result.exercise_id] = _entry(result, self.size, len(line))
+            self.size += len(line)
+        os.ftruncate(self.file.fileno(), self.size)  # not before all of it is known to be ours
+        if not self.size:
             self._write(json.dumps({"run": identity}))
-        return results
+        return entries
+
+    def _parse(self, line: bytes, number: int) -> ExerciseResult:
+        try:
+            return ExerciseResult.model_validate_json(line)
+        except ValidationError:
+            raise JournalError(f"{self.path}, line {number} cannot be read; name another folder with --out") from None
 
     def _demand_same_run(self, line: bytes, identity: dict[str, str]) -> None:
         try:
@@ -96,8 +120,8 @@ class Journal:
 
     def done(self, learner: str, exercise: str, sha256: str) -> bool:
         """Whether this very file has been graded. Faults of the system are tried again."""
-        result = self.results.get((learner, exercise))
-        return result is not None and result.sha256 == sha256 and not result.has_system_fault
+        entry = self.entries.get((learner, exercise))
+        return entry is not None and entry.sha256 == sha256 and not entry.has_system_fault
 
     def extend(self, results: Sequence[ExerciseResult]) -> None:
         """Add results; they are on disk before they count.
@@ -105,18 +129,26 @@ class Journal:
         Raises:
             JournalError: they cannot be written, because the disk is full, say. What was there is kept.
         """
-        self._write(*(result.model_dump_json() for result in results))
-        self.results.update({(result.learner, result.exercise_id): result for result in results})
+        start = self.size
+        sizes = self._write(*(result.model_dump_json() for result in results))
+        for result, size in zip(results, sizes, strict=True):
+            self.entries[result.learner, result.exercise_id] = _entry(result, start, size)
+            start += size
 
-    def _write(self, *lines: str) -> None:
+    def _write(self, *texts: str) -> list[int]:
+        """Write these lines to the disk; how long each is."""
+        lines = [f"{text}\n".encode() for text in texts]
         try:
-            self.file.write("".join(f"{line}\n" for line in lines).encode())
+            self.file.write(b"".join(lines))
             self.file.flush()
             os.fsync(self.file.fileno())
         except OSError as error:
             raise JournalError(
                 f"{self.path} cannot be written: {error.strerror}; what is graded is kept: mend that and run the same command again"
             ) from None
+        sizes = [len(line) for line in lines]
+        self.size += sum(sizes)
+        return sizes
 
     def close(self) -> None:
         try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache, is_lasting
 from autograder.grading.digests import grader_digest, run_identity, work_digest
-from autograder.grading.graded import Graded
-from autograder.grading.journal import Journal
+from autograder.grading.graded import Graded, StoredResults
+from autograder.grading.journal import Entry, Journal, Key
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.grading.results import ExerciseResult, Outcome
 from autograder.grading.submission import Submission
@@ -88,8 +88,10 @@ def grade_class(
                     cached += len(results) - 1
                     done += len(results)
                     progress(done, len(wanted))
-        results = _current(policy, submissions, journal)
-    return _outcome(policy, submissions, results, resumed, cached)
+        results = _stored(policy, submissions, journal)
+    graded = {name for _, name in results}
+    exercises = [exercise for exercise in policy.exercises() if exercise.id in graded]
+    return Graded(policy, exercises, submissions, results, resumed, cached)
 
 
 def _graded(pool: Pool, jobs: dict[str, list[Job]]) -> Iterator[tuple[str, list[ExerciseResult]]]:
@@ -107,32 +109,18 @@ def _graded(pool: Pool, jobs: dict[str, list[Job]]) -> Iterator[tuple[str, list[
         yield "", [future.result()]
 
 
-def _current(
-    policy: Policy, submissions: Sequence[Submission], journal: Journal
-) -> dict[tuple[str, str], ExerciseResult]:
-    """The results of what is handed in now; those of work that has been replaced since do not count."""
-    results = {}
+def _stored(policy: Policy, submissions: Sequence[Submission], journal: Journal) -> StoredResults:
+    """The results of what is handed in now, for every exercise that somebody has one of. Those of work that has been replaced since
+    do not count."""
+    current: dict[Key, Entry] = {}
     for submission in submissions:
         for exercise in policy.exercises():
-            result = journal.results.get((submission.learner, exercise.id))
-            if result and result.sha256 == work_digest(submission, exercise)[0]:
-                results[submission.learner, exercise.id] = result
-    return results
-
-
-def _outcome(
-    policy: Policy,
-    submissions: Sequence[Submission],
-    results: dict[tuple[str, str], ExerciseResult],
-    resumed: int,
-    cached: int,
-) -> Graded:
-    graded = {name for _, name in results}
-    exercises = [exercise for exercise in policy.exercises() if exercise.id in graded]
-    for submission in submissions:
-        for exercise in exercises:
-            results.setdefault((submission.learner, exercise.id), _pending(submission, exercise))
-    return Graded(policy, exercises, submissions, results, resumed, cached)
+            entry = journal.entries.get((submission.learner, exercise.id))
+            if entry and entry.sha256 == work_digest(submission, exercise)[0]:
+                current[submission.learner, exercise.id] = entry
+    graded = {name for _, name in current}
+    keys = [(s.learner, e.id) for s in submissions for e in policy.exercises() if e.id in graded]
+    return StoredResults(journal.path, {key: current.get(key) for key in keys})
 
 
 def _job(policy: Policy, submission: Submission, exercise: Exercise) -> Job:
@@ -150,16 +138,6 @@ def _not_handed_in(submission: Submission, exercise: Exercise, sha256: str) -> E
         outcome=Outcome.REFUSED if problem else Outcome.MISSING,
         note=problem or f"{exercise.name}.py was not handed in",
         sha256=sha256,
-    )
-
-
-def _pending(submission: Submission, exercise: Exercise) -> ExerciseResult:
-    return ExerciseResult(
-        learner=submission.learner,
-        module=exercise.module,
-        exercise=exercise.name,
-        outcome=Outcome.PENDING,
-        note="not graded yet",
     )
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 
 import pytest
 
+from autograder.grading.graded import StoredResults
 from autograder.grading.journal import Journal, JournalError
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
 
@@ -28,7 +29,7 @@ def out(tmp_path):
 
 def read(out):
     with Journal(out, RUN) as journal:
-        return journal.results
+        return StoredResults(journal.path, journal.entries)
 
 
 def refusal(out, run=RUN):
@@ -85,7 +86,7 @@ def test_a_torn_last_line_is_cut_off(out, kept):
     whole = path.read_bytes()
     path.write_bytes(whole + result("cid").model_dump_json().encode()[:kept])
     with Journal(out, RUN) as journal:
-        assert journal.results.keys() == {("ann", "m/e"), ("bob", "m/e")}
+        assert journal.entries.keys() == {("ann", "m/e"), ("bob", "m/e")}
         journal.extend([result("cid")])
     assert read(out).keys() == {("ann", "m/e"), ("bob", "m/e"), ("cid", "m/e")}
 
