@@ -11,7 +11,7 @@ from autograder.catalog import Exercise
 from autograder.grading.uses import Task
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
-from autograder.sandbox.errors import LearnerError, WireError, WorkerDied, WorkerTimeout
+from autograder.sandbox.errors import LearnerError, SandboxError, WireError, WorkerDied, WorkerTimeout
 from autograder.sandbox.handle import Worker
 from autograder.sandbox.jail import Limits
 from autograder.sandbox.proxy import RemoteModule
@@ -25,6 +25,7 @@ from autograder.testing.provider import LocalProvider, sources_in
 from autograder.testing.tasks import Check
 
 MAX_OUTPUT = 64 << 10
+FORK_ATTEMPTS = 2
 MAX_PROBLEMS = 20  # forbidden imports that are listed
 
 
@@ -141,8 +142,7 @@ class JailedProvider:
         if self.problems:
             self.failure = NotLoaded(filename, "\n".join(self.problems[:MAX_PROBLEMS]))
             return
-        wall_seconds = self.policy.limits(self.exercise).wall_seconds
-        self.worker = self.zygote.worker(self.limits(), wall_seconds, scratch=self.wants_scratch)
+        self.worker = self.fork()
         try:
             self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
             self.has_run = True
@@ -156,6 +156,15 @@ class JailedProvider:
             self.failure = WorkerTimeout(f"{filename} could not be loaded: {error}")
         except (WorkerDied, WireError):
             self.failure = NotLoaded(filename, self.worker.cause_of_death)
+
+    def fork(self) -> Worker:
+        wall_seconds = self.policy.limits(self.exercise).wall_seconds
+        for attempt in range(FORK_ATTEMPTS):
+            try:
+                return self.zygote.worker(self.limits(), wall_seconds, scratch=self.wants_scratch)
+            except SandboxError:  # of the jail, or because something killed it
+                if attempt == FORK_ATTEMPTS - 1:
+                    raise
 
     def limits(self) -> Limits:
         rules = self.policy.limits(self.exercise)

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import select
-import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ import pytest
 
 from autograder import installed
 from autograder.catalog import Course, Exercise
+from autograder.grading.children import Child, of_checks
 from autograder.grading.diagnose import Diagnosis
 from autograder.grading.jailed import JailedProvider
 from autograder.grading.judge import Judge, RememberErrors, unjudged
@@ -40,7 +38,6 @@ from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
 
-CHILD_MEMORY = 4 << 30  # bytes above what the node has mapped: room for the arrays a check may receive
 REHEARSAL_SECONDS = 150.0
 CHILDREN = 5  # a check that kills two of them is tried no more; after so many the rest is left
 CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
@@ -102,15 +99,12 @@ class GradingLoop:
             return dict.fromkeys(
                 self.exercises, "an operation ran while the checks were loaded: it belongs into a check"
             )
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            run_as_child(writer, lambda: iter([self.try_on_references()]))
-        os.close(writer)
-        found = next(read_messages(reader, time.monotonic() + REHEARSAL_SECONDS), None)
-        os.close(reader)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        child = Child(lambda: iter([self.try_on_references()]))
+        try:
+            found = child.message(time.monotonic() + REHEARSAL_SECONDS)
+        except TimeoutError:
+            found = None
+        child.end()
         return dict.fromkeys(self.exercises, "its checks did not come to an end") if found is None else found
 
     def try_on_references(self) -> dict[str, str]:
@@ -236,28 +230,19 @@ class GradingLoop:
         """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words. A check during
         which the child dies becomes a suspect, and at the second time is not tried again."""
         self.forks.prepare()
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            run_as_child(writer, lambda: messages(judge, provider, waiting, found))
-        os.close(writer)
-        pidfd = os.pidfd_open(pid)
+        child = Child(lambda: messages(judge, provider, waiting, found))
         closing, running, in_time = {}, None, True
-        for message in read_messages(reader, deadline):
-            if message is None:
-                in_time = False
-                break
-            if "running" in message:
-                running = message["running"]
-            elif "closing" in message:
-                closing = message["closing"]
-            else:
-                found[message["index"]] = CheckResult.model_validate(message["result"])
-        os.close(reader)
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        os.close(pidfd)
-        os.waitpid(pid, 0)
+        try:
+            while message := child.message(deadline):
+                if "running" in message:
+                    running = message["running"]
+                elif "closing" in message:
+                    closing = message["closing"]
+                else:
+                    found[message["index"]] = CheckResult.model_validate(message["result"])
+        except TimeoutError:
+            in_time = False
+        child.end()
         self.zygote.sweep()
         if running is not None and running not in found and in_time and running not in suspects:
             suspects.add(running)
@@ -272,54 +257,11 @@ class GradingLoop:
 def messages(
     judge: Judge, provider: JailedProvider, waiting: Sequence[int], found: dict[int, CheckResult]
 ) -> Iterator[dict]:
-    """What the child tells the node: before each check, after each check, at the end."""
-    for index, result in judge.run(provider, waiting, found):
-        if result is None:
-            yield {"running": index}
-        else:
-            yield {"index": index, "result": result.model_dump(mode="json")}
+    """What the child tells the node: of each check, and closing words."""
+    yield from of_checks(judge, provider, waiting, found)
     provider.stop()
     note = str(provider.failure) if provider.failure else ""
     yield {"closing": {"note": note, "output": provider.output}}
-
-
-def run_as_child(writer: int, run: Callable[[], Iterator[dict]]) -> None:
-    """Run the checks in this forked child and report each on the pipe; never returns."""
-    try:
-        die_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + CHILD_MEMORY, mapped + CHILD_MEMORY))
-        for message in run():
-            data = json.dumps(message).encode() + b"\n"
-            while data:
-                data = data[os.write(writer, data) :]
-    except BaseException as error:
-        sys.stderr.write(f"a grading child failed: {type(error).__name__}: {error}\n")
-        sys.stderr.flush()
-    finally:
-        os._exit(0)
-
-
-def die_with_parent() -> None:
-    from autograder.sandbox import linux
-
-    linux.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def read_messages(reader: int, deadline: float) -> Iterator[dict | None]:
-    """The child's messages until it ends; None when the deadline passes first."""
-    buffer = b""
-    while True:
-        ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
-        if not ready:
-            yield None
-            return
-        data = os.read(reader, 1 << 16)
-        if not data:
-            return
-        *lines, buffer = (buffer + data).split(b"\n")
-        yield from map(json.loads, lines)
 
 
 def say(stream: Any, line: str) -> None:
