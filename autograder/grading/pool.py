@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -154,7 +155,8 @@ class Node:
         """End it at once. Its fork server sees the connection close, and the workers die with that."""
         self.process.kill()
         self.process.wait()
-        self.stream.close()
+        with suppress(OSError):  # what it did not live to read
+            self.stream.close()
         self.sock.close()
         self.log.close()
 
