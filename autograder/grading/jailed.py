@@ -142,6 +142,13 @@ class JailedProvider:
         if self.problems:
             self.failure = NotLoaded(filename, "\n".join(self.problems[:MAX_PROBLEMS]))
             return
+        self.load(name, filename)
+        if self.was_killed:  # perhaps not by what the learner's code did: it gets another chance
+            self.stop()
+            self.failure = None
+            self.load(name, filename)
+
+    def load(self, name: str, filename: str) -> None:
         self.worker = self.fork()
         try:
             self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
