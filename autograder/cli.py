@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
+from autograder.commands import practice
 from autograder.commands.course import list_exercises
 from autograder.commands.grade import grade
 
@@ -44,7 +45,7 @@ def _course_first(args: list[str]) -> list[str]:
     return [*first, *rest]
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Commands, invoke_without_command=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,21 +69,26 @@ def main(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Deep-learning exercises, tested and graded.
+    """Deep-learning exercises, tested and graded. Without a command: how far you are, and what is next.
 
-    Example: autograder --course ~/deep-learning list
+    Example: autograder watch
     """
     context.obj = course
+    if context.invoked_subcommand is None:
+        practice.where(course)
 
 
-app.command("list")(list_exercises)
-app.command()(grade)
+LEARNING, TEACHING, AUTHORING = "Learn", "Teach", "Write exercises"
+
+for command in (practice.check, practice.watch, practice.hint, practice.solution, practice.reset):
+    app.command(rich_help_panel=LEARNING)(command)
+app.command("list", rich_help_panel=LEARNING)(list_exercises)
+app.command(rich_help_panel=TEACHING)(grade)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring
 
-    app.command()(authoring.new)
-    app.command()(authoring.build)
-    app.command()(authoring.release)
-    app.command()(authoring.sample)
-    app.command()(authoring.verify)
+    for command in (authoring.release, authoring.sample):
+        app.command(rich_help_panel=TEACHING)(command)
+    for command in (authoring.new, authoring.build, authoring.verify):
+        app.command(rich_help_panel=AUTHORING)(command)

@@ -3,6 +3,7 @@
 import json
 from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 
+from autograder.authoring.build import stub_text
 from autograder.authoring.sources import AuthoringError
 from autograder.catalog import Exercise
 from autograder.policy import Policy
@@ -16,6 +17,7 @@ __pycache__/
 *.egg-info/
 .pytest_cache/
 .ipynb_checkpoints/
+.autograder/
 """
 
 _PYPROJECT = """\
@@ -115,9 +117,14 @@ def _installed() -> PackageMetadata:
 
 
 def listing(policy: Policy, exercises: list[Exercise]) -> str:
-    """course.json: what there is to do, in order. Stubs change under a learner's hands; this does not."""
+    """course.json: what there is to do, in order, and what it was at first: stubs change under a learner's hands, this does not."""
+    left_out = {module.name for module in policy.course.modules} - {exercise.module for exercise in exercises}
     listed = {
-        exercise.id: {"tasks": policy.points(exercise), "imports": sorted(policy.allowed_imports(exercise))}
+        exercise.id: {
+            "tasks": policy.points(exercise),
+            "imports": sorted(policy.allowed_imports(exercise) - left_out),
+            "stub": stub_text(exercise.solution),
+        }
         for exercise in exercises
     }
     return json.dumps({"title": policy.title, "exercises": listed}, indent=2) + "\n"

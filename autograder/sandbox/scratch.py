@@ -52,6 +52,6 @@ class Scratch:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def names(files: dict[str, bytes]) -> set[str]:
-    """What the files are called, but for numbers: times and process ids differ each time."""
-    return {re.sub(r"\d+", "#", name) for name in files}
+def names(files: dict[str, bytes]) -> set[tuple[str, int]]:
+    """What the files are called, but for numbers, and how large they are: times and process ids differ each time."""
+    return {(re.sub(r"\d+", "#", name), len(content)) for name, content in files.items()}

@@ -68,13 +68,13 @@ def _next_step(run: Run) -> str:
         return (
             f"all of these checks pass, but for {not_run} that did not run" if not_run else "all of these checks pass"
         )
-    place = _place(run.provider.file(unfinished), unfinished.task)
+    place = place_of(run.provider.file(unfinished), unfinished.task)
     if (unfinished.exercise.id, unfinished.hidden) in run.unloaded:
         return f"next: {unfinished.exercise.name}.py has to load{f', {place}' if place else ''}"
     return f"next: {unfinished.task}{f', {place}' if place else ''}"
 
 
-def _place(path: Path | None, task: str) -> str:
+def place_of(path: Path | None, task: str) -> str:
     """`exercises/m00_foundations/activations.py:31`, the line of the task's definition where it can be found."""
     if path is None:
         return ""

@@ -7,6 +7,7 @@ import pytest
 
 from autograder.testing import assert_close, assert_gradients, assert_shape
 
+SHAPES = ("N D", "M", "N D C")
 LARGE = np.array([-1000.0, -750.0, -40.0, 40.0, 750.0, 1000.0])
 
 
@@ -46,8 +47,10 @@ def test_leaky_relu_has_a_slope_of_a_hundredth_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_leaky_relu_equals_the_reference(learner, reference, probe):
-    x, slope = 5.0 * probe.normal("N D"), probe.scalar(0.1, 0.9)
-    assert_close(learner.leaky_relu(x, slope), reference.leaky_relu(x, slope))
+    for spec in SHAPES:
+        x, slope = 5.0 * probe.normal(spec), probe.scalar(0.1, 0.9)
+        assert_close(learner.leaky_relu(x, slope), reference.leaky_relu(x, slope))
+        assert_close(learner.leaky_relu(x), reference.leaky_relu(x))
 
 
 @pytest.mark.stage("robust")
@@ -94,8 +97,10 @@ def test_leaky_relu_grad_has_a_slope_of_a_hundredth_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_leaky_relu_grad_equals_the_reference(learner, reference, probe):
-    x, slope = 5.0 * probe.normal("N D"), probe.scalar(0.1, 0.9)
-    assert_close(learner.leaky_relu_grad(x, slope), reference.leaky_relu_grad(x, slope))
+    for spec in SHAPES:
+        x, slope = 5.0 * probe.normal(spec), probe.scalar(0.1, 0.9)
+        assert_close(learner.leaky_relu_grad(x, slope), reference.leaky_relu_grad(x, slope))
+        assert_close(learner.leaky_relu_grad(x), reference.leaky_relu_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -150,8 +155,10 @@ def test_elu_has_an_alpha_of_one_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_elu_equals_the_reference(learner, reference, probe):
-    x, alpha = 3.0 * probe.normal("N D"), probe.scalar(0.3, 3.0)
-    assert_close(learner.elu(x, alpha), reference.elu(x, alpha))
+    for spec in SHAPES:
+        x, alpha = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
+        assert_close(learner.elu(x, alpha), reference.elu(x, alpha))
+        assert_close(learner.elu(x), reference.elu(x))
 
 
 @pytest.mark.stage("robust")
@@ -200,8 +207,10 @@ def test_elu_grad_has_an_alpha_of_one_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_elu_grad_equals_the_reference(learner, reference, probe):
-    x, alpha = 3.0 * probe.normal("N D"), probe.scalar(0.3, 3.0)
-    assert_close(learner.elu_grad(x, alpha), reference.elu_grad(x, alpha))
+    for spec in SHAPES:
+        x, alpha = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
+        assert_close(learner.elu_grad(x, alpha), reference.elu_grad(x, alpha))
+        assert_close(learner.elu_grad(x), reference.elu_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -263,9 +272,11 @@ def test_gelu_with_tanh_where_it_is_asked_for(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_gelu_equals_the_reference(learner, reference, probe):
-    x = 3.0 * probe.normal("N D")
-    for approximate in (False, True):
-        assert_close(learner.gelu(x, approximate), reference.gelu(x, approximate))
+    for spec in SHAPES:
+        x = 3.0 * probe.normal(spec)
+        for approximate in (False, True):
+            assert_close(learner.gelu(x, approximate), reference.gelu(x, approximate))
+        assert_close(learner.gelu(x), reference.gelu(x))
 
 
 @pytest.mark.stage("whole")
@@ -319,9 +330,11 @@ def test_gelu_grad_of_the_form_with_tanh_where_it_is_asked_for(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_gelu_grad_equals_the_reference(learner, reference, probe):
-    x = 2.0 * probe.normal("N D")
-    for approximate in (False, True):
-        assert_close(learner.gelu_grad(x, approximate), reference.gelu_grad(x, approximate))
+    for spec in SHAPES:
+        x = 2.0 * probe.normal(spec)
+        for approximate in (False, True):
+            assert_close(learner.gelu_grad(x, approximate), reference.gelu_grad(x, approximate))
+        assert_close(learner.gelu_grad(x), reference.gelu_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -364,8 +377,10 @@ def test_swish_has_a_beta_of_one_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_swish_equals_the_reference(learner, reference, probe):
-    x, beta = 3.0 * probe.normal("N D"), probe.scalar(0.3, 3.0)
-    assert_close(learner.swish(x, beta=beta), reference.swish(x, beta=beta))
+    for spec in SHAPES:
+        x, beta = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
+        assert_close(learner.swish(x, beta=beta), reference.swish(x, beta=beta))
+        assert_close(learner.swish(x), reference.swish(x))
 
 
 @pytest.mark.stage("robust")
@@ -411,8 +426,10 @@ def test_swish_grad_has_a_beta_of_one_by_default(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_swish_grad_equals_the_reference(learner, reference, probe):
-    x, beta = 3.0 * probe.normal("N D"), probe.scalar(0.3, 3.0)
-    assert_close(learner.swish_grad(x, beta=beta), reference.swish_grad(x, beta=beta))
+    for spec in SHAPES:
+        x, beta = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
+        assert_close(learner.swish_grad(x, beta=beta), reference.swish_grad(x, beta=beta))
+        assert_close(learner.swish_grad(x), reference.swish_grad(x))
 
 
 @pytest.mark.stage("whole")

@@ -134,8 +134,9 @@ def test_early_stopping_of_two_equal_metrics_keeps_the_first(learner, probe):
 
 
 def test_early_stopping_leaves_the_model_as_it_is(learner, probe):
-    stopping, model, states, _ = run(learner, probe, (5.0, 3.0, 4.0), patience=2)
-    assert_close(model.state_dict(), states[2], name="the weights after a bad epoch")
+    for metrics, kind in (((5.0, 3.0, 4.0), "bad"), ((5.0, 4.0, 3.0), "good")):
+        stopping, model, states, _ = run(learner, probe, metrics, patience=2)
+        assert_close(model.state_dict(), states[2], name=f"the weights after a {kind} epoch")
     for training in (True, False):
         model.train(training)
         stopping.step(2.0, model)
@@ -170,6 +171,8 @@ def test_early_stopping_restores_into_the_model_it_is_given(learner, probe):
     stopping.restore(other)
     assert_close(other.state_dict(), states[1], name="the weights of the other model")
     assert_close(model.state_dict(), states[2], name="the weights of the model that was trained")
+    stopping.restore(model)
+    assert_close(model.state_dict(), states[1], name="the weights of the model that was trained, restored too")
 
 
 def test_early_stopping_restores_into_the_tensors_that_the_optimizer_moves(learner, probe):
@@ -254,15 +257,29 @@ def test_early_stopping_goes_on_after_a_stop_that_was_not_obeyed(learner):
 
 @pytest.mark.stage("robust")
 def test_early_stopping_of_two_models_keeps_them_apart(learner, probe):
-    pairs = [(learner.EarlyStopping(patience=2), network(learner)) for _ in range(2)]
+    pairs = [(learner.EarlyStopping(patience=2, mode=mode), network(learner)) for mode in ("min", "max")]
     states = [[weights(probe, epoch) for epoch in range(2)] for _ in pairs]
     for epoch in range(2):
-        for (stopping, model), metrics, own in zip(pairs, ((1.0, 2.0), (4.0, 3.0)), states, strict=True):
+        for (stopping, model), metrics, own in zip(pairs, ((1.0, 2.0), (3.0, 4.0)), states, strict=True):
             model.load_state_dict(own[epoch])
             stopping.step(metrics[epoch], model)
     for (stopping, model), own, best in zip(pairs, states, (0, 1), strict=True):
         stopping.restore(model)
         assert_close([model.state_dict(), stopping.best_epoch], [own[best], best])
+
+
+@pytest.mark.stage("robust")
+def test_early_stopping_keeps_every_digit_of_double_precision(learner, probe):
+    model, stopping = network(learner), learner.EarlyStopping()
+    model.double()
+    best = {name: value.double() + 1e-9 for name, value in weights(probe, 1).items()}
+    model.load_state_dict(best)
+    stopping.step(2.0, model)
+    model.load_state_dict(weights(probe, 2))
+    stopping.restore(model)
+    found = model.state_dict()
+    assert_close(found["0.weight"], best["0.weight"], name="the restored weight")
+    assert torch.equal(found["1.running_mean"], best["1.running_mean"]), "the running mean comes back exactly"
 
 
 @pytest.mark.stage("robust")
