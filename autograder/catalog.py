@@ -16,6 +16,7 @@ LISTING = "course.json"
 ALWAYS_ALLOWED = frozenset({"numpy", "jaxtyping"})
 BEGIN_MARKER = re.compile(r"^[ \t]*# BEGIN SOLUTION[ \t]*\r?$", re.MULTILINE)
 END_MARKER = re.compile(r"^[ \t]*# END SOLUTION[ \t]*\r?$", re.MULTILINE)
+STUB_MARKER = re.compile(r"^[ \t]*# STUB[ \t]*\r?$", re.MULTILINE)
 
 _NOT_EXERCISES = frozenset({"lesson", "conftest"})
 _TOP_LEVEL_NAME = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+([A-Za-z]\w*)", re.MULTILINE)

@@ -1,4 +1,8 @@
-"""Marked solutions: where each `# BEGIN SOLUTION` … `# END SOLUTION` block is, and which task it belongs to."""
+"""Marked solutions: where each `# BEGIN SOLUTION` … `# END SOLUTION` block is, and which task it belongs to.
+
+In the stub `raise NotImplementedError` takes a block's place. Where learners are to repair a program, the block ends with a section
+`# STUB`: the program as they get it, every line a comment.
+"""
 
 import ast
 import io
@@ -7,9 +11,10 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autograder.catalog import BEGIN_MARKER, END_MARKER, CourseError, is_public_definition
+from autograder.catalog import BEGIN_MARKER, END_MARKER, STUB_MARKER, CourseError, is_public_definition
 
 _ALMOST_A_MARKER = re.compile(r"\b(BEGIN|END)[\s_-]*SOLUTIONS?\b", re.IGNORECASE)
+_ALMOST_A_STUB = re.compile(r"#\W*STUB\W*", re.IGNORECASE)
 _LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
@@ -21,12 +26,16 @@ class MarkingError(CourseError):
 
 @dataclass(frozen=True)
 class Block:
-    """One marked block: its task, the lines of its two markers (the first line of a file is 1) and its indentation."""
+    """One marked block: its task, the lines of its markers (the first line of a file is 1) and its indentation.
+
+    `stub` is the line of `# STUB`, None where the block has no such section.
+    """
 
     task: str
     begin: int
     end: int
     indent: str
+    stub: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,26 @@ class MarkedSource:
     lines: tuple[str, ...]
     blocks: tuple[Block, ...]
 
+    @property
+    def programs(self) -> set[str]:
+        """The tasks that learners get as a program to repair."""
+        return {block.task for block in self.blocks if block.stub}
+
     def bodies(self) -> dict[str, list[list[str]]]:
-        """For each task the lines of each of its blocks, without the markers."""
+        """For each task the lines of each of its blocks, without the markers and without what learners get instead."""
         bodies: dict[str, list[list[str]]] = {}
         for block in self.blocks:
-            bodies.setdefault(block.task, []).append(list(self.lines[block.begin : block.end - 1]))
+            bodies.setdefault(block.task, []).append(self.body(block))
         return bodies
+
+    def body(self, block: Block) -> list[str]:
+        """The lines of the solution in a block."""
+        return list(self.lines[block.begin : (block.stub or block.end) - 1])
+
+    def program(self, block: Block) -> list[str]:
+        """The lines of its `# STUB` section as code; none where it has no such section."""
+        section = self.lines[block.stub : block.end - 1] if block.stub else ()
+        return [re.sub(r"^([ \t]*)# ?(?=(.?))", lambda m: m[1] if m[2].strip() else "", line) for line in section]
 
 
 def parse_marked(text: str, name: str) -> MarkedSource:

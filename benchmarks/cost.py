@@ -42,6 +42,7 @@ from autograder.testing.running import CHECK  # noqa: E402
 
 SEED = 0
 WARM_UP = 40  # submissions, after which a node has taken all its measures
+PLUGIN = "autograder.testing.plugin"
 BATCH = 10  # submissions measured together, because the kernel counts in hundredths of a second
 PARTS = ("grading node", "its children", "fork server", "workers", "asking side")
 
@@ -142,9 +143,12 @@ def cost_of_pytest(exercise: Exercise, runs: int) -> Times:
             path = Path(folder, f"{name}.py")
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(text)
-        command = [sys.executable, "-m", "pytest", "-q", str(exercise.grader), "--learner-dir", folder]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, str(exercise.grader), "--learner-dir", folder]
+        bare = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         for _ in range(runs + 1):
-            times.measure(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), cpu_of_ended_children)
+            times.measure(
+                lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=bare), cpu_of_ended_children
+            )
     return Times(times.cpu[1:], times.wall[1:])  # the first one reads everything from disk
 
 

@@ -2,12 +2,106 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import subprocess
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")  # a second; CPU time is counted in these
 MIB = 1 << 20
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Cost(NamedTuple):
+    """Seconds."""
+
+    cpu: float
+    wall: float
+
+    def __truediv__(self, number: float) -> Cost:
+        return Cost(self.cpu / number, self.wall / number)
+
+
+def cost_of(command: Sequence[str], log: Path, accepted: Sequence[int] = (0,), **options: object) -> Cost:
+    """Run a command and count all processes it starts, also those it leaves behind.
+
+    Raises:
+        RuntimeError: its exit code is not among the accepted ones.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a command leaves behind becomes ours to wait for
+    cpu, wall = cpu_of_ended_children(), time.perf_counter()
+    with log.open("ab") as output:
+        code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **options).returncode
+    wall = time.perf_counter() - wall
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    if code not in accepted:
+        words = log.read_text(errors="replace")[-3000:]
+        raise RuntimeError(f"{' '.join(command)}: exit code {code}\n{words}")
+    return Cost(cpu_of_ended_children() - cpu, wall)
+
+
+class Memory(threading.Thread):
+    """Watches the resident memory of the programs started meanwhile; forks that run the same program are left out.
+
+    Attributes:
+        seen: MiB by program (the module that Python runs), a few times a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.seen: defaultdict[str, list[float]] = defaultdict(list)
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.2):
+            for pid, program in programs_below(os.getpid()).items():
+                try:
+                    resident = holdings(pid)["resident MiB"]
+                except OSError:  # ended meanwhile
+                    continue
+                self.seen[program].append(resident)
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        return {program: max(values) for program, values in self.seen.items()}
+
+    def __enter__(self) -> Memory:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.join()
+
+
+def programs_below(pid: int) -> dict[int, str]:
+    """The program of each descendant, unless its parent runs the same."""
+    found, own = {}, program_of(pid)
+    for child in children(pid):
+        program = program_of(child)
+        if program and program != own:
+            found[child] = program
+        found |= programs_below(child)
+    return found
+
+
+def program_of(pid: int) -> str:
+    """The module that Python runs there; `-c` for a text, else the path of the program."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return ""
+    return words[words.index("-m") + 1] if "-m" in words else next((word for word in words if word == "-c"), words[0])
 
 
 def cpu_seconds(pid: int) -> tuple[float, float]:

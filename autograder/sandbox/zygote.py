@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
@@ -24,6 +25,7 @@ from autograder.sandbox.forking import Forks
 from autograder.sandbox.peer import Closed
 
 CONTROL_MESSAGE = 1 << 16
+EXIT_SECONDS, EXIT_STEPS = 0.5, 100  # freeing the memory of a large process takes a while
 
 
 def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str) -> None:
@@ -86,9 +88,15 @@ def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks) -
 
 
 def status_of(pidfd: int) -> list[int] | None:
-    """[how, what] of a worker that ended: CLD_EXITED and its exit code, or CLD_KILLED or CLD_DUMPED and the signal."""
-    ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    return [ended.si_code, ended.si_status] if ended else None
+    """[how, what] of a worker that ended: CLD_EXITED and its exit code, or CLD_KILLED or CLD_DUMPED and the signal.
+
+    Its end of the conversation closes a moment before it has ended; None for one that only closed it.
+    """
+    for _ in range(EXIT_STEPS):
+        if ended := os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+            return [ended.si_code, ended.si_status]
+        time.sleep(EXIT_SECONDS / EXIT_STEPS)
+    return None
 
 
 def sweep(children: dict[int, int]) -> list[dict]:

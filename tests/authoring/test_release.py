@@ -125,7 +125,7 @@ def test_the_pyproject_is_installable_and_finds_the_tests(course, out):
     settings = tomllib.loads((out / "pyproject.toml").read_text())
     assert settings["project"]["scripts"] == {"autograder": "autograder.cli:app"}
     assert any(name.startswith("numpy") for name in settings["project"]["dependencies"])
-    assert set(settings["project"]["optional-dependencies"]) == {"torch", "lesson"}
+    assert set(settings["project"]["optional-dependencies"]) == {"torch", "tensorflow", "lesson"}
     assert settings["project"]["requires-python"].startswith(">=3.")
     assert settings["tool"]["pytest"]["ini_options"]["testpaths"] == ["exercises"]
 

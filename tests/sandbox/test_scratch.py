@@ -134,4 +134,8 @@ def test_files_are_remembered_and_put_back(tmp_path):
 
 
 def test_times_and_process_ids_do_not_tell_files_apart():
-    assert names({"events.1732.host.77": b""}) == names({"events.1733.host.8": b"x"}) != names({"model.pt": b""})
+    assert names({"events.1732.host.77": b"x"}) == names({"events.1733.host.8": b"y"}) != names({"model.pt": b"x"})
+
+
+def test_sizes_tell_files_apart():
+    assert names({"model.pt": b"xy"}) != names({"model.pt": b"x"})

@@ -38,6 +38,13 @@ def gradients_of(module, model):
     return made(module, "lambda model: {name: p.grad for name, p in model.named_parameters()}")(model)
 
 
+def traces_of(module, model):
+    """What a computation may have left on the parameters: (.grad, requires_grad) of each."""
+    return made(module, "lambda model: {name: (p.grad, p.requires_grad) for name, p in model.named_parameters()}")(
+        model
+    )
+
+
 CURVED = "lambda x: (x.sin() * x.flip(0)).sum() + (x**3).sum() / 3"  # of a vector; its Hessian is full
 
 
@@ -85,7 +92,7 @@ def test_gradient_leaves_the_parameters_of_a_model_alone(learner, probe):
     model, x = network(learner, state), probe.tensor("D")
     hidden = torch.tanh(state["0.weight"] @ x + state["0.bias"])
     assert_close(learner.gradient(model, x), (state["2.weight"][0] * (1.0 - hidden**2)) @ state["0.weight"])
-    assert_close(gradients_of(learner, model), dict.fromkeys(state), name="the .grad of the parameters")
+    assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
 
 
 @pytest.mark.stage("whole")
@@ -169,9 +176,11 @@ def test_jacobian_leaves_x_and_the_parameters_of_a_model_alone(learner, probe):
     hidden = torch.tanh(state["0.weight"] @ x + state["0.bias"])
     expected = state["2.weight"] * (1.0 - hidden**2) @ state["0.weight"]
     assert_close(learner.jacobian(model, x), expected)
-    assert_close(gradients_of(learner, model), dict.fromkeys(state), name="the .grad of the parameters")
+    assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
     flags = made(learner, "lambda jacobian, x: (jacobian(lambda x: x**2, x).requires_grad, x.requires_grad, x.grad)")
-    assert_close(flags(learner.jacobian, x), (False, False, None), name="[its requires_grad, that of x, x.grad]")
+    for requires in (False, True):
+        got = flags(learner.jacobian, x.requires_grad_(requires))
+        assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
 
 
 @pytest.mark.stage("whole")
@@ -241,12 +250,13 @@ def test_hessian_vector_product_leaves_everything_as_it_was(learner, probe):
     curvature = state["2.weight"][0] * -2.0 * hidden * (1.0 - hidden**2)
     expected = state["0.weight"].T @ (curvature * (state["0.weight"] @ v))
     assert_close(learner.hessian_vector_product(model, x, v), expected)
-    assert_close(gradients_of(learner, model), dict.fromkeys(state), name="the .grad of the parameters")
+    assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
     flags = made(
         learner, "lambda hvp, x, v: (hvp(lambda x: (x**3).sum(), x, v).requires_grad, x.requires_grad, x.grad)"
     )
-    got = flags(learner.hessian_vector_product, x, v)
-    assert_close(got, (False, False, None), name="[its requires_grad, that of x, x.grad]")
+    for requires in (False, True):
+        got = flags(learner.hessian_vector_product, x.requires_grad_(requires), v)
+        assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
 
 
 @pytest.mark.stage("whole")
@@ -285,8 +295,12 @@ def test_hessian_vector_product_agrees_with_torch(learner, probe):
 @pytest.mark.stage("robust")
 def test_hessian_vector_product_of_a_function_without_curvature_is_zero(learner, probe):
     x, v = probe.tensor("D"), probe.tensor("D")
-    for text in ("lambda x: x.sum()", "lambda x: (3 * x).sum() - 1", "lambda x: x[0] - x[-1]"):
-        assert_close(learner.hessian_vector_product(made(learner, text), x, v), torch.zeros_like(x), name=f"of {text}")
+    layer = learner.library("torch").nn.Linear(probe.size("D"), 1)
+    functions = [
+        made(learner, text) for text in ("lambda x: x.sum()", "lambda x: (3 * x).sum() - 1", "lambda x: x[0] - x[-1]")
+    ]
+    for function in (layer, *functions):
+        assert_close(learner.hessian_vector_product(function, x, v), torch.zeros_like(x))
 
 
 @pytest.mark.stage("robust")
@@ -336,9 +350,9 @@ def test_detach_target_returns_a_single_number(learner, probe):
 def test_detach_target_of_a_case_computed_by_hand(learner):
     model = learner.library("torch").nn.Linear(1, 1, bias=False)
     model.load_state_dict({"weight": torch.tensor([[2.0]])})
-    states, rewards, following = torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, -1.0]), torch.tensor([[3.0], [5.0]])
-    # guesses 2 and 6, targets 1 + 0.5 · 6 = 4 and -1 + 0.5 · 10 = 4
-    assert_close(learner.detach_target(model, states, rewards, following, gamma=0.5), torch.tensor(4.0))
+    states, rewards, following = torch.tensor([[1.0], [3.0]]), torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [7.0]])
+    # guesses 2 and 6, targets 1 + 0.5 · 6 = 4 and 2 + 0.5 · 14 = 9
+    assert_close(learner.detach_target(model, states, rewards, following, gamma=0.5), torch.tensor(6.5))
 
 
 def test_detach_target_with_gamma_zero_compares_guesses_with_rewards(learner, probe):
@@ -382,9 +396,7 @@ def test_detach_target_moves_the_parameters_for_the_guess_alone(learner, probe):
 def test_detach_target_leaves_the_parameters_alone_before_backward(learner, probe):
     model, state = value_network(learner, probe)
     learner.detach_target(model, *transitions(probe), gamma=0.7)
-    assert_close(gradients_of(learner, model), dict.fromkeys(state), name="the .grad of the parameters")
-    flags = made(learner, "lambda model: [p.requires_grad for p in model.parameters()]")(model)
-    assert flags == [True] * 4, "the parameters still require gradients"
+    assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
     assert_close(dict(model.state_dict()), state, name="the parameters")
 
 

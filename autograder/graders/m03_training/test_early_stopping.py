@@ -74,8 +74,8 @@ def test_early_stopping_goes_on_while_the_metric_gets_better(learner):
 
 def test_early_stopping_says_stop_after_as_many_epochs_as_patience_says(learner):
     for patience in (1, 2, 4):
-        found = answers(learner, [2.0] * (patience + 1), patience=patience)
-        assert_close(found, [False] * patience + [True], name=f"the answers with patience {patience}")
+        found = answers(learner, [2.0] * (patience + 2), patience=patience)
+        assert_close(found, [False] * patience + [True, True], name=f"the answers with patience {patience}")
 
 
 def test_early_stopping_counts_again_from_zero_after_an_improvement(learner):
@@ -93,9 +93,9 @@ def test_early_stopping_in_mode_max_wants_the_metric_to_rise(learner):
 
 def test_early_stopping_wants_more_than_min_delta(learner):
     for mode, sign in (("min", 1.0), ("max", -1.0)):
-        metrics = [sign * metric for metric in (8.0, 7.25, 6.5, 6.0)]  # the last gets only 0.5 better
-        found = answers(learner, metrics, patience=1, min_delta=0.625, mode=mode)
-        assert_close(found, [False] * 3 + [True], name=f"the answers in mode {mode!r}")
+        metrics = [sign * metric for metric in (8.0, 7.25, 6.5, 6.2, 6.0, 7.0, 7.0)]  # 6.0 is only 0.5 better than 6.5
+        found = answers(learner, metrics, patience=2, min_delta=0.625, mode=mode)
+        assert_close(found, [False] * 4 + [True] * 3, name=f"the answers in mode {mode!r}")
 
 
 def test_early_stopping_takes_min_delta_for_an_amount_and_not_for_a_share(learner):
@@ -110,10 +110,10 @@ def test_early_stopping_of_an_improvement_by_exactly_min_delta_is_none(learner):
 
 
 def test_early_stopping_takes_no_best_from_an_improvement_that_is_too_small(learner):
-    stopping, model = learner.EarlyStopping(patience=3, min_delta=1.0), network(learner)
-    found = [stopping.step(metric, model) for metric in (8.0, 7.5, 7.25, 6.75)]
+    stopping, model = learner.EarlyStopping(patience=3, min_delta=0.125), network(learner)
+    found = [stopping.step(metric, model) for metric in (1.0, 0.95, 2.0, 0.85)]  # 0.85 is 0.15 better than the best
     assert_close(found, [False] * 4, name="the answers")
-    assert_close([stopping.best, stopping.best_epoch], [6.75, 3], name="best and best_epoch")
+    assert_close([stopping.best, stopping.best_epoch], [0.85, 3], name="best and best_epoch")
 
 
 # What it remembers
@@ -146,6 +146,7 @@ def test_early_stopping_leaves_the_model_as_it_is(learner, probe):
 def test_early_stopping_brings_back_the_weights_of_the_best_epoch(learner, probe):
     for metrics, best in (((5.0, 3.0, 4.0, 6.0), 1), ((2.0, 3.0, 4.0), 0), ((4.0, 3.0, 2.0), 2)):
         stopping, model, states, _ = run(learner, probe, metrics, patience=9)
+        model.load_state_dict(weights(probe, 60))
         stopping.restore(model)
         found = {name: value for name, value in model.state_dict().items() if name.startswith("0.")}
         assert_close(found, {name: states[best][name] for name in found}, name="the restored parameters")

@@ -274,6 +274,8 @@ def test_learning_curve_diagnosis_averages_the_last_training_losses(learner):
         assert_close(found, verdict)
     found = learner.learning_curve_diagnosis([1.5, 0.9, 1.2, 0.7], validation, 1.0, window=3)
     assert_close(found, GOOD, name="the verdict on a mean of 0.933")
+    found = learner.learning_curve_diagnosis([0.5, 0.6, 0.6, 2.4], validation, 1.0, window=3)
+    assert_close(found, UNDER, name="the verdict on a mean of 1.2")
 
 
 def test_learning_curve_diagnosis_averages_the_last_validation_losses(learner):

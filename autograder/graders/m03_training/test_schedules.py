@@ -420,7 +420,7 @@ def test_one_cycle_has_the_defaults_of_torch(learner, probe):
 @pytest.mark.stage("robust")
 def test_one_cycle_refuses_a_step_that_it_does_not_have(learner, probe):
     options = cycle(probe)
-    for step in (-1, options["total_steps"], options["total_steps"] + 1):
+    for step in (-1, options["total_steps"] + 1, options["total_steps"]):
         with pytest.raises(ValueError):
             learner.one_cycle(step, **options)
 
@@ -510,13 +510,13 @@ def test_reduce_on_plateau_compares_with_the_best_and_not_with_the_last(learner,
 def test_reduce_on_plateau_wants_a_share_of_the_best_as_improvement(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, threshold=0.25)
-    assert_close(follow(schedule, [8.0, 5.9, 4.5]), [lr, lr, 0.5 * lr])  # 5.9 < 6, but 4.5 > 4.425
+    assert_close(follow(schedule, [8.0, 5.9, 5.8, 4.5]), [lr, lr, 0.5 * lr, 0.25 * lr])  # 5.9 < 6, but 4.5 > 4.425
 
 
 def test_reduce_on_plateau_takes_no_best_from_an_improvement_that_is_too_small(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, factor=0.5, patience=2, threshold=0.25)
-    assert_close(follow(schedule, [8.0, 7.0, 6.5, 5.5, 5.4, 5.3, 5.2]), [lr] * 6 + [0.5 * lr])
+    assert_close(follow(schedule, [8.0, 7.0, 9.0, 5.9, 5.4, 5.3, 5.2]), [lr] * 6 + [0.5 * lr])
 
 
 def test_reduce_on_plateau_of_a_metric_exactly_at_the_threshold_is_bad(learner, probe):
@@ -554,7 +554,7 @@ def test_reduce_on_plateau_remembers_a_best_from_its_cooldown(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, cooldown=1)
     # 3 is the best, told during the cooldown; 3.5 is worse than that, though better than the 4 before.
-    assert_close(follow(schedule, [4.0, 5.0, 3.0, 3.5]), [lr, 0.5 * lr, 0.5 * lr, 0.25 * lr])
+    assert_close(follow(schedule, [4.0, 5.0, 3.0, 3.5, 6.0]), [lr, 0.5 * lr, 0.5 * lr, 0.25 * lr, 0.25 * lr])
 
 
 def test_reduce_on_plateau_cools_down_to_the_end_whatever_the_metric(learner, probe):
