@@ -49,7 +49,8 @@ def build(
     """Make what learners get from solutions/: the stub of every exercise and the notebook of every lesson.
 
     A stub is the solution with each block between # BEGIN SOLUTION and # END SOLUTION replaced by
-    raise NotImplementedError. Files in exercises/ that are out of date are overwritten.
+    raise NotImplementedError, or by the program to repair that it holds below # STUB. Files in exercises/ that are out of date are
+    overwritten.
 
     Example: autograder build --check
     """

@@ -1,4 +1,4 @@
-"""The commands of those who learn: where one is, `check`, `watch`, `hint`, `solution`, `reset`."""
+"""The commands of those who learn: where one is, `check`, `watch`, `hint`, `solution`, `reset`, `submit`, `doctor`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from autograder.catalog import Course, CourseError, Exercise, near
 
 if TYPE_CHECKING:
     from autograder.policy import Policy
+    from autograder.practice.checker import Verdict
 
 NOT_PASSED = 1
 
@@ -211,3 +212,71 @@ def _policy(course: Course) -> Policy:
     from autograder.policy import Policy
 
     return Policy.load(course)
+
+
+def submit(
+    context: typer.Context,
+    target: Target = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The zip to write.")] = Path("submission.zip"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, even if not everything passes.")] = False,
+) -> None:
+    """Check the work, show what will be graded, and pack it into one zip, which `autograder grade` takes as it is.
+
+    Without a TARGET: every exercise that was begun.
+
+    Example: autograder submit m00_foundations --out ann.zip
+    """
+    from autograder.practice import show
+    from autograder.practice.submit import begun, pack
+
+    course = Course.find(context.obj)
+    exercises = begun(course, chosen(course, target or "all")[0])
+    if not exercises:
+        raise CourseError("nothing to hand in: no file differs from its stub")
+    verdicts = _verdicts(course, exercises)
+    for verdict in verdicts.values():
+        show.console().print(show.task_list(verdict.exercise, verdict.states))
+    unfinished = [exercise.name for exercise in exercises if not verdicts[exercise].passed]
+    if unfinished and not yes:
+        typer.confirm(f"\nNot everything passes in {', '.join(unfinished)}. Pack it as it is?", abort=True)
+    pack(out, verdicts)
+    print(f"\n{out} holds {len(exercises)} {'file' if len(exercises) == 1 else 'files'} and a manifest: hand it in.")
+
+
+def doctor(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
+) -> None:
+    """Say what is installed, which modules can run, whether there is a GPU, what jail this kernel gives, and how to mend things.
+
+    Exit code: 0 everything works, 1 something is to be mended.
+
+    Example: autograder doctor
+    """
+    from dataclasses import asdict
+
+    from autograder.practice import show
+    from autograder.practice.doctor import examine, find_course
+
+    findings = []
+    for finding in examine(find_course(context.obj)):
+        if not as_json:
+            first = not findings or findings[-1].room != finding.room
+            show.console().print(show.finding_view(finding, first), soft_wrap=True)
+        findings.append(finding)
+    if as_json:
+        import json
+
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    if any(finding.good is False for finding in findings):
+        raise typer.Exit(NOT_PASSED)
+
+
+def _verdicts(course: Course, exercises: list[Exercise]) -> dict[Exercise, Verdict]:
+    from autograder.practice.checker import Checker
+
+    found = {}
+    for group in by_libraries(exercises):
+        with Checker(course, group) as checker:
+            found |= {exercise: checker.check(exercise) for exercise in group}
+    return {exercise: found[exercise] for exercise in exercises}

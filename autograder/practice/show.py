@@ -11,6 +11,7 @@ from rich.text import Text
 from autograder.catalog import Exercise
 from autograder.policy import Policy
 from autograder.practice.checker import Verdict
+from autograder.practice.doctor import Finding
 from autograder.practice.record import Record
 from autograder.testing.card import shown_path
 from autograder.testing.summary import place_of
@@ -122,6 +123,18 @@ def difference(lines: Iterable[str]) -> Text:
         text.append(line + "\n", style="bold" if line.startswith(("+++", "---")) else style)
     text.rstrip()
     return text
+
+
+def finding_view(finding: Finding, first: bool) -> RenderableType:
+    """One line of `autograder doctor`, under the name of its room where it is the first."""
+    sign, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}[finding.good]
+    line = Text.assemble(
+        (f"  {sign} ", style), f"{finding.what:<22}", (finding.says, style if finding.good is False else "")
+    )
+    line.no_wrap, line.overflow = True, "ignore"
+    parts: list[RenderableType] = [Text(finding.room, style="bold")] if first else []
+    mend = [Text(f"      {finding.mend}", style="yellow" if finding.good is False else "dim")] if finding.mend else []
+    return Group(*parts, line, *mend)
 
 
 def next_line(exercise: Exercise, task: str) -> Text:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
-from autograder.catalog import BEGIN_MARKER, END_MARKER, Course, CourseError, Exercise
+from autograder.catalog import BEGIN_MARKER, END_MARKER, STUB_MARKER, Course, CourseError, Exercise
 from autograder.practice import record
 
 
@@ -42,5 +43,13 @@ def _source_of(path: Path, task: str) -> str:
     node = next((node for node in body if getattr(node, "name", None) == task), None)
     if node is None:
         return ""
-    lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
-    return "\n".join(line for line in lines if not BEGIN_MARKER.match(line) and not END_MARKER.match(line))
+    return "\n".join(_unmarked(text.splitlines()[node.lineno - 1 : node.end_lineno]))
+
+
+def _unmarked(lines: list[str]) -> Iterator[str]:
+    """The lines without markers, and without the broken program that stands below `# STUB`."""
+    in_stub = False
+    for line in lines:
+        in_stub = not END_MARKER.match(line) and (in_stub or STUB_MARKER.match(line) is not None)
+        if not (in_stub or BEGIN_MARKER.match(line) or END_MARKER.match(line)):
+            yield line

@@ -1,7 +1,12 @@
 """`autograder` for learners, command by command."""
 
+import hashlib
+import json
+import zipfile
+
 import pytest
 
+from autograder.grading.submission import find_submissions
 from autograder.practice import record
 from tests.grading.small import run_here
 from tests.practice.conftest import DOUBLE, HALF, LATER, STUB, solved
@@ -108,3 +113,55 @@ def test_reset_asks(autograder, scaling):
 def test_watch_wants_a_terminal(autograder):
     refused = autograder("watch")
     assert refused.exit_code == 2 and "autograder check" in refused.output
+
+
+def handed_in(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_submit_packs_what_was_begun_and_says_what_it_is(autograder, course, scaling, tmp_path):
+    assert "nothing to hand in" in autograder("submit", "--out", tmp_path / "ann.zip").output
+    scaling.stub.write_text(solved(DOUBLE))
+    shown = autograder("submit", "--yes", "--out", tmp_path / "ann.zip")
+    assert shown.exit_code == 0 and "✓ double" in shown.output and "half" in shown.output
+    files = handed_in(tmp_path / "ann.zip")
+    assert files.keys() == {"week1/scaling.py", "manifest.json"}
+    assert files["week1/scaling.py"] == solved(DOUBLE)
+    said = json.loads(files["manifest.json"])["files"]["week1/scaling.py"]
+    assert said["public_checks"] == {"double": "passed", "half": "not_started"}
+    assert said["sha256"] == hashlib.sha256(solved(DOUBLE).encode()).hexdigest()
+    assert str(course.root) not in files["manifest.json"]
+
+
+def test_submit_asks_before_it_packs_what_does_not_pass(autograder, scaling, tmp_path):
+    scaling.stub.write_text(solved("return x"))
+    assert autograder("submit", "--out", tmp_path / "ann.zip").exit_code != 0
+    assert not (tmp_path / "ann.zip").exists()
+    scaling.stub.write_text(solved(DOUBLE, HALF))
+    assert autograder("submit", "scaling", "--out", tmp_path / "ann.zip").exit_code == 0
+    assert (tmp_path / "ann.zip").exists()
+
+
+def test_submit_to_a_place_that_cannot_be_written(autograder, scaling, tmp_path):
+    scaling.stub.write_text(solved(DOUBLE, HALF))
+    refused = autograder("submit", "--out", tmp_path / "nowhere/ann.zip")
+    assert refused.exit_code == 2 and "cannot be written" in refused.output
+
+
+def test_grading_takes_a_submission_as_it_is(autograder, course, scaling, tmp_path):
+    scaling.stub.write_text(solved(DOUBLE, HALF))
+    (tmp_path / "class").mkdir()
+    autograder("submit", "--yes", "--out", tmp_path / "class/ann.zip")
+    [found] = find_submissions(tmp_path / "class", course.exercises)
+    assert (found.learner, found.files, found.notes) == ("ann", {"week1/scaling": scaling.stub.read_bytes()}, [])
+
+
+def test_doctor_says_what_runs_and_how_to_mend_what_does_not(autograder, course):
+    well = json.loads(autograder("doctor", "--json").output)
+    assert {"room": "modules", "what": "week1", "good": True, "says": "can run", "mend": ""} in well
+    listing = course.root / "course.json"
+    listing.write_text(listing.read_text().replace('"numpy"', '"no_such_library"'))
+    ill = autograder("doctor")
+    assert ill.exit_code == 1
+    assert "✗ week1" in ill.output and "pip install no_such_library" in ill.output
