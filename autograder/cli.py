@@ -81,7 +81,8 @@ def main(
 LEARNING, TEACHING, AUTHORING = "Learn", "Teach", "Write exercises"
 
 for command in (
-    practice.check, practice.watch, practice.hint, practice.solution, practice.reset, practice.submit, practice.doctor,
+    practice.check, practice.watch, practice.hint, practice.solution, practice.reset, practice.progress, practice.submit,
+    practice.doctor,
 ):  # fmt: skip
     app.command(rich_help_panel=LEARNING)(command)
 app.command("list", rich_help_panel=LEARNING)(list_exercises)

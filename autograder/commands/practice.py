@@ -280,3 +280,28 @@ def _verdicts(course: Course, exercises: list[Exercise]) -> dict[Exercise, Verdi
         with Checker(course, group) as checker:
             found |= {exercise: checker.check(exercise) for exercise in group}
     return {exercise: found[exercise] for exercise in exercises}
+
+
+def progress(
+    context: typer.Context,
+    web: Annotated[bool, typer.Option("--web", help="Make a page with calendar, history and training runs.")] = False,
+    opened: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Show every task with its state, attempts, time and hints.
+
+    Example: autograder progress --web
+    """
+    from autograder.practice import record, show
+
+    course = Course.find(context.obj)
+    if not web:
+        show.console().print(show.progress_table(_policy(course), record.load(course)))
+        return
+    from autograder.practice.page import write_page
+
+    path = write_page(course)
+    print(path)
+    if opened:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())

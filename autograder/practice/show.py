@@ -125,6 +125,25 @@ def difference(lines: Iterable[str]) -> Text:
     return text
 
 
+def progress_table(policy: Policy, record: Record) -> RenderableType:
+    """Every task that was begun, with what it took; how many of the others there are."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("task", "", "attempts", "time", "hints"):
+        table.add_column(name, justify="left" if name in ("task", "") else "right")
+    waiting = 0
+    for exercise in policy.exercises():
+        for task in exercise.tasks:
+            own = record.task(exercise.id, task)
+            if not own.attempts and not own.hints and own.state == "not_started":
+                waiting += 1
+                continue
+            sign, colour, word = MARKS[own.state]
+            name = Text(f"{sign} {exercise.name}.{task}", style=colour)
+            hints = f"{own.hints or ''}{' + solution' if own.solution == 'gave up' else ''}"
+            table.add_row(name, Text(word, style="dim"), str(own.attempts), f"{own.seconds / 60:.0f} min", hints)
+    return Group(table, Text(f"{waiting} more are not started", style="dim") if waiting else Text())
+
+
 def finding_view(finding: Finding, first: bool) -> RenderableType:
     """One line of `autograder doctor`, under the name of its room where it is the first."""
     sign, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}[finding.good]
