@@ -55,20 +55,29 @@ addopts = ["--import-mode=importlib"]
 _README = """\
 # {title}
 
-Each file in `exercises/` has functions for you to write. Their docstrings say what they must do, the tests next to
-them say whether they do it, and a failed test says what is wrong.
+Each file in `exercises/` has functions for you to write. Their docstrings say what they must do; a verdict after every save
+says whether they do it, and if not, what is wrong.
 
 ```
+python -m venv .venv && source .venv/bin/activate
 pip install -e {target}
-autograder list
-{pytest}
+autograder watch
 ```
 
-The first line is needed once (Python {python}, best in a virtual environment). The second shows what
-there is to do. The third checks one exercise: in `{first}`, write code for each
-`raise NotImplementedError`, run the command again, and go on until it passes.
+The first two lines are needed once (Python {python}). The third names your first task, in
+`{first}`: open that file beside it, replace `raise NotImplementedError` by your code, save, and read. `h` gives a hint,
+`n` goes on to the next task, `q` ends it; the next time it begins where you were.
 
-Take the exercises in this order:
+| command | what it does |
+|---|---|
+| `autograder` | how far you are, and what is next |
+| `autograder check {name}` | the verdict once; `{pytest}` is the same, and takes `--pdb` |
+| `autograder hint {task}` | one rung more of its ladder of hints |
+| `autograder progress --web` | a page with your days, your tasks and the curves of your training runs |
+| `autograder submit` | your work as one zip to hand in |
+| `autograder doctor` | what is installed, and how to mend what is not |
+
+Begin with the README and the lesson (`lesson.ipynb`) in the folder of a module. Take the exercises in this order:
 
 {exercises}
 """
@@ -100,6 +109,8 @@ def readme(title: str, exercises: list[Exercise]) -> str:
         pytest=f"pytest exercises/{first.module}/test_{first.name}.py",
         python=_python_versions(),
         first=f"exercises/{first.id}.py",
+        name=first.name,
+        task=first.tasks[0],
         exercises="\n".join(f"{i}. `exercises/{exercise.id}.py`" for i, exercise in enumerate(exercises, start=1)),
     )
 
