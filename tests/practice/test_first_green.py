@@ -13,7 +13,7 @@ from autograder.catalog import Course
 from tests.practice.test_watch import PATIENCE, Terminal, save
 
 REPOSITORY = Path(__file__).parents[2]
-PERCEPTRON = "    return np.where(x @ w + b > 0.0, 1.0, -1.0)"
+PERCEPTRON = "    return np.where(x @ w + b >= 0.0, 1.0, -1.0)"
 
 
 @pytest.fixture(scope="module")
