@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.catalog import Exercise
+from autograder.grading import notebook
 from autograder.grading.uses import Task
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
@@ -73,7 +74,8 @@ class JailedProvider:
         self.stand_ins: dict[str, dict[str, Callable]] = {}
         for module, task in replaced:
             self.stand_ins.setdefault(module, {})[task] = stand_in(exercise, module, task)
-        self.sources = {name.replace("/", "."): text for name, text in files.items()}
+        self.handed_in, self.sources = files, {}
+        self.notes: list[str] = []
         self.filenames = {name.replace("/", "."): f"{name}.py" for name in files}
         self.worker: Worker | None = None
         self.module: RemoteModule | None = None
@@ -82,6 +84,17 @@ class JailedProvider:
         self.problems: list[str] | None = None
         self.has_run, self.wants_scratch = has_run, wants_scratch
         self.output = ""
+
+    def readable(self, name: str, text: bytes) -> bytes:
+        """The Python of a file; of a notebook what defines something."""
+        if not notebook.is_joined(text):
+            return text
+        text, left_out = notebook.runnable(text)
+        if name == self.exercise.id:
+            self.notes = [
+                f"graded from a notebook{'; left out: ' + ', '.join(left_out[:MAX_PROBLEMS]) if left_out else ''}"
+            ]
+        return text
 
     def learner(self, check: Check) -> RemoteModule:
         """The learner's module, in a worker that lives.
@@ -137,6 +150,9 @@ class JailedProvider:
         name = self.exercise.id.replace("/", ".")
         filename = self.filenames[name]
         if self.problems is None:
+            self.sources = {
+                other.replace("/", "."): self.readable(other, text) for other, text in self.handed_in.items()
+            }
             siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
             self.problems = check_imports(self.sources[name], filename, self.allowed, self.forbidden, siblings)
         if self.problems:

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from autograder.catalog import CourseError
-from autograder.marked_source import MarkedSource, MarkingError, parse_marked
+from autograder.marked_source import Block, MarkedSource, MarkingError, parse_marked
 
 FIELDS = ("task", "name", "replace", "by", "says")
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times as fast
@@ -65,7 +65,7 @@ def apply_mistake(source: str, mistake: Mistake) -> str:
         MistakeError: the text to replace does not occur exactly once in the marked body of the task.
     """
     marked = _parsed(source.replace("\r\n", "\n"), mistake.exercise)
-    bodies = [(block, _body(marked, block.begin, block.end)) for block in marked.blocks if block.task == mistake.task]
+    bodies = [(block, _body(marked, block)) for block in marked.blocks if block.task == mistake.task]
     count = sum(body.count(mistake.replace) for _, body in bodies)
     if count != 1:
         raise MistakeError(
@@ -85,6 +85,6 @@ def _parsed(source: str, name: str) -> MarkedSource:
         raise MistakeError(str(error)) from None
 
 
-def _body(marked: MarkedSource, begin: int, end: int) -> str:
-    """The text between two markers, without its indentation and its last line end."""
-    return textwrap.dedent("".join(marked.lines[begin : end - 1])).removesuffix("\n")
+def _body(marked: MarkedSource, block: Block) -> str:
+    """The solution in a block, without its indentation and its last line end."""
+    return textwrap.dedent("".join(marked.body(block))).removesuffix("\n")

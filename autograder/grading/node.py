@@ -31,9 +31,9 @@ from autograder.grading.pool import Hello, Job, NodeSettings
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
 from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
+from autograder.sandbox import frameworks
 from autograder.sandbox.client import Zygote
 from autograder.sandbox.forking import Forks
-from autograder.sandbox.frameworks import NOT_BEFORE_A_FORK, has_other_threads
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
@@ -93,9 +93,9 @@ class GradingLoop:
 
     def faults(self) -> dict[str, str]:
         """What `try_on_references` finds: in a fork, where its operations would start threads that later forks lack."""
-        if not NOT_BEFORE_A_FORK.intersection(self.settings.libraries):
+        if not frameworks.must_not_run_before_a_fork(self.settings.libraries):
             return self.try_on_references()
-        if has_other_threads():
+        if frameworks.has_other_threads():
             return dict.fromkeys(
                 self.exercises, "an operation ran while the checks were loaded: it belongs into a check"
             )
@@ -260,7 +260,7 @@ def messages(
     """What the child tells the node: of each check, and closing words."""
     yield from of_checks(judge, provider, waiting, found)
     provider.stop()
-    note = str(provider.failure) if provider.failure else ""
+    note = "\n".join([*provider.notes, *([str(provider.failure)] if provider.failure else [])])
     yield {"closing": {"note": note, "output": provider.output}}
 
 
@@ -272,11 +272,11 @@ def say(stream: Any, line: str) -> None:
 def main(descriptor: int) -> int:
     connection = socket.socket(fileno=descriptor)
     settings = NodeSettings(**json.loads(connection.makefile("rb", buffering=0).readline()))
-    # Not waited for: its imports take as long as ours.
     if absent := installed.missing(settings.libraries):
         words = installed.in_words(absent)
         GradingLoop(settings, connection).serve(Hello(faults=dict.fromkeys(settings.exercises, words)))
         return 0
+    # Not waited for: its imports take as long as ours.
     with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False, below=settings.scratch) as zygote:
         run_session(GradingLoop(settings, connection, zygote))
     return 0
@@ -284,6 +284,8 @@ def main(descriptor: int) -> int:
 
 def run_session(loop: GradingLoop) -> None:
     settings = loop.settings
+    if frameworks.must_not_run_before_a_fork(settings.libraries):
+        frameworks.load(settings.libraries)  # now, or every fork would
     if "torch" in settings.libraries:
         import torch
 

@@ -78,9 +78,7 @@ def is_fork_server(pid):
 def disturbed(words, kind, delay, errors):
     """Run to the end, but kill one process of that kind after the delay. What was killed, and the exit status."""
     with errors.open("wb") as stderr:
-        process = subprocess.Popen(
-            words, env=environment(), stdout=stderr, stderr=stderr, start_new_session=True
-        )
+        process = subprocess.Popen(words, env=environment(), stdout=stderr, stderr=stderr, start_new_session=True)
     end, killed = time.monotonic() + delay, 0
     while process.poll() is None and not killed:
         if time.monotonic() >= end:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring.release import release
-from autograder.grading.submission import MAX_FILE, SubmissionError, find_submissions
+from autograder.grading.entries import MAX_FILE
+from autograder.grading.submission import SubmissionError, find_submissions
 from tests.courses import write_course
 
 RELU = b"def relu(x):\n    return x\n"
@@ -440,7 +441,7 @@ def test_what_is_no_zip_or_only_the_beginning_of_one(find, folder):
 
 
 def test_a_zip_with_an_enormous_table_of_contents(find, folder, monkeypatch):
-    monkeypatch.setattr("autograder.grading.submission.MAX_CONTENTS", 1 << 16)
+    monkeypatch.setattr("autograder.grading.entries.MAX_CONTENTS", 1 << 16)
     write_zip(folder / "ann.zip", {f"{number}/{'x' * 100}": b"" for number in range(1000)})
     found = find(folder)
     assert "ann.zip cannot be opened as a zip file: its table of contents is too large" in said(found["ann"])
