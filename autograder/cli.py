@@ -12,6 +12,7 @@ import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
 from autograder.commands import practice
 from autograder.commands.course import list_exercises
+from autograder.commands.export import export
 from autograder.commands.grade import grade
 
 USAGE_ERROR = 2
@@ -87,6 +88,7 @@ for command in (
     app.command(rich_help_panel=LEARNING)(command)
 app.command("list", rich_help_panel=LEARNING)(list_exercises)
 app.command(rich_help_panel=TEACHING)(grade)
+app.command(rich_help_panel=TEACHING)(export)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring

@@ -14,9 +14,12 @@ from typing import Any
 
 import jinja2
 
-from autograder.grading.graded import Graded
+from autograder.catalog import CourseError
+from autograder.grading.graded import Graded, StoredResults
+from autograder.grading.journal import JournalError, read_entries
 from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
 from autograder.grading.submission import Submission
+from autograder.policy import Policy
 from autograder.testing.words import plain
 
 WORDS = {
@@ -33,6 +36,7 @@ STANDING = {  # of a learner, by whether something is open and whether a fault o
     (True, False): "to be graded",
     (True, True): "to be graded again",
 }
+CLASS = "class.json"
 WITHHELD = {
     "after_due_date": "Results are shown after the due date.",
     "after_published": "Results are shown when they are published.",
@@ -49,6 +53,35 @@ def write_reports(graded: Graded, out: Path) -> None:
         _write(out / "learners" / f"{name}.json", plain(json.dumps(feedback, indent=2, ensure_ascii=False)) + "\n")
         _write(out / "feedback" / f"{name}.html", plain(_template().render(feedback | {"words": WORDS})))
     _write(out / "grades.csv", grades_csv(graded))
+    _write(out / CLASS, json.dumps(_class(graded), indent=2) + "\n")
+
+
+def _class(graded: Graded) -> dict[str, Any]:
+    """Who and what the last run was about, so that exports know it from the folder alone."""
+    return {
+        "version": VERSION,
+        "learners": {submission.learner: submission.notes for submission in graded.submissions},
+        "exercises": [exercise.id for exercise in graded.exercises],
+    }
+
+
+def read_results(policy: Policy, out: Path) -> Graded:
+    """The outcome of the last run, from its folder.
+
+    Raises:
+        CourseError: it is no results folder, or one of another course.
+    """
+    try:
+        class_ = json.loads((out / CLASS).read_text(encoding="utf-8"))
+        submissions = [Submission(learner, notes=notes) for learner, notes in class_["learners"].items()]
+        exercises = [policy.course.exercise(name) for name in class_["exercises"]]
+        with (out / "journal.jsonl").open("rb") as file:
+            entries, _ = read_entries(out / "journal.jsonl", file)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, JournalError) as error:
+        raise CourseError(f"{out} holds no results of `autograder grade` ({type(error).__name__}: {error})") from None
+    keys = [(submission.learner, exercise.id) for submission in submissions for exercise in exercises]
+    results = StoredResults(out / "journal.jsonl", {key: entries.get(key) for key in keys})
+    return Graded(policy, exercises, submissions, results)
 
 
 def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
@@ -116,7 +149,7 @@ def grades_csv(graded: Graded) -> str:
         earned, possible = graded.total(learner)
         total = "" if graded.is_open(learner) else _number(earned)
         status = STANDING[graded.is_open(learner), graded.has_system_fault(learner)]
-        writer.writerow([_no_formula(learner), *cells, total, _number(possible), status])
+        writer.writerow([no_formula(learner), *cells, total, _number(possible), status])
     return text.getvalue()
 
 
@@ -124,7 +157,7 @@ def _number(value: float) -> str:
     return f"{value:.4f}".rstrip("0").rstrip(".")
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
     """Spreadsheets run a cell that starts like a formula; an apostrophe makes it text."""
     text = text.replace("\r", " ")  # which csv does not quote
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text

@@ -154,6 +154,10 @@ def same(theirs: Any, ours: Any) -> bool:
     """Equal in type, shape, dtype and, up to rounding, in every value; nan equals nan."""
     if isinstance(theirs, RemoteObject) or isinstance(ours, LocalObject):
         return isinstance(theirs, RemoteObject) and isinstance(ours, LocalObject)
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        return theirs.keys() == ours.keys() and all(same(value, ours[key]) for key, value in theirs.items())
+    if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
+        return len(theirs) == len(ours) and all(map(same, theirs, ours))
     return compare(theirs, ours, None, Rule(nan=True)) is None
 
 

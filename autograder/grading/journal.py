@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -39,6 +40,28 @@ class Entry:
 
 def _entry(result: ExerciseResult, start: int, size: int) -> Entry:
     return Entry(start, size, result.sha256, result.has_system_fault)
+
+
+def read_entries(path: Path, file: BinaryIO) -> tuple[dict[Key, Entry], int]:
+    """Where the last result of each learner and exercise is, and how long the file is up to its last whole line.
+
+    Raises:
+        JournalError: a line is no result.
+    """
+    entries: dict[Key, Entry] = {}
+    size = 0
+    file.seek(0)
+    for number, line in enumerate(file, 1):
+        if not line.endswith(b"\n"):  # torn
+            break
+        if number > 1:
+            try:
+                result = ExerciseResult.model_validate_json(line)
+            except ValidationError:
+                raise JournalError(f"{path}, line {number} cannot be read; name another folder with --out") from None
+            entries[result.learner, result.exercise_id] = _entry(result, size, len(line))
+        size += len(line)
+    return entries, size
 
 
 class Journal:
@@ -78,30 +101,17 @@ class Journal:
             raise JournalError(f"{folder} is being written by another grading run") from None
 
     def _recover(self, identity: dict[str, str]) -> dict[Key, Entry]:
-        entries: dict[Key, Entry] = {}
-        self.size = 0
         self.file.seek(0)
-        for number, line in enumerate(self.file, 1):
-            if not line.endswith(b"\n"):  # torn
-                if number == 1 and not BEGINNING.startswith(line[: len(BEGINNING)]):
-                    raise self._foreign()
-                break
-            if number == 1:
-                self._demand_same_run(line, identity)
-            else:
-                result = self._parse(line, number)
-                entries[result.learner, result.exercise_id] = _entry(result, self.size, len(line))
-            self.size += len(line)
+        first = self.file.readline()
+        if first.endswith(b"\n"):
+            self._demand_same_run(first, identity)
+        elif not BEGINNING.startswith(first[: len(BEGINNING)]):
+            raise self._foreign()
+        entries, self.size = read_entries(self.path, self.file)
         os.ftruncate(self.file.fileno(), self.size)  # not before all of it is known to be ours
         if not self.size:
             self._write(json.dumps({"run": identity}))
         return entries
-
-    def _parse(self, line: bytes, number: int) -> ExerciseResult:
-        try:
-            return ExerciseResult.model_validate_json(line)
-        except ValidationError:
-            raise JournalError(f"{self.path}, line {number} cannot be read; name another folder with --out") from None
 
     def _demand_same_run(self, line: bytes, identity: dict[str, str]) -> None:
         try:

@@ -9,8 +9,8 @@ import pytest
 
 from autograder.catalog import Course
 from autograder.gradebook.report import file_name, grades_csv, write_reports
+from autograder.grading.graded import Graded
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
-from autograder.grading.run import Graded
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
 from tests.grading.small import Results, write_small_course
@@ -225,5 +225,6 @@ def test_reports_are_replaced_whole(reports, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == [
         "ann.html",
         "ann.json",
+        "class.json",
         "grades.csv",
     ]

@@ -139,7 +139,13 @@ def test_no_file_outside_the_results_is_changed(graded):
 
 
 def test_there_is_one_result_for_each_learner_and_exercise(graded):
-    assert {path.name for path in graded.out.iterdir()} == {"journal.jsonl", "grades.csv", "learners", "feedback"}
+    assert {path.name for path in graded.out.iterdir()} == {
+        "journal.jsonl",
+        "class.json",
+        "grades.csv",
+        "learners",
+        "feedback",
+    }
     assert len(graded.grades) == len(graded.learners)
     assert len(graded.journal) == 2 * len(graded.learners)
     assert len(list(graded.out.glob("learners/*"))) == len(list(graded.out.glob("feedback/*"))) == len(graded.learners)
