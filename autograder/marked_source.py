@@ -63,8 +63,7 @@ class MarkedSource:
 
     def program(self, block: Block) -> list[str]:
         """The lines of its `# STUB` section as code; none where it has no such section."""
-        section = self.lines[block.stub : block.end - 1] if block.stub else ()
-        return [re.sub(r"^([ \t]*)# ?(?=(.?))", lambda m: m[1] if m[2].strip() else "", line) for line in section]
+        return [_uncommented(line) for line in self.lines[block.stub : block.end - 1]] if block.stub else []
 
 
 def parse_marked(text: str, name: str) -> MarkedSource:
@@ -79,7 +78,8 @@ def parse_marked(text: str, name: str) -> MarkedSource:
         raise _error(name, getattr(error, "lineno", None) or 1, getattr(error, "msg", str(error))) from None
     lines = tuple(re.findall(r"[^\n]*\n|[^\n]+", text))
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    blocks = tuple(_block(name, tree, tokens, lines, begin, end) for begin, end in _pairs(name, tokens, lines))
+    marks = list(_marks(name, tokens, lines))
+    blocks = tuple(_block(name, tree, tokens, lines, begin, stub, end) for begin, stub, end in marks)
     tasks = {block.task for block in blocks}
     for node in tree.body:
         if is_public_definition(node) and node.name not in tasks:
@@ -96,15 +96,19 @@ def _error(name: str, line: int, message: str) -> MarkingError:
     return MarkingError(f"{name}:{line}: {message}")
 
 
-def _pairs(name: str, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...]) -> Iterator[tuple[int, int]]:
-    """The lines of the markers that belong together."""
+def _marks(
+    name: str, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...]
+) -> Iterator[tuple[int, int | None, int]]:
+    """The lines of the markers that belong together: where a block begins, its `# STUB` if it has one, where it ends."""
     comments = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
-    opened = None
+    opened = stub = None
     for number, line in enumerate(lines, start=1):
-        begins, ends = BEGIN_MARKER.match(line), END_MARKER.match(line)
-        if not (begins or ends):
-            if almost := _ALMOST_A_MARKER.search(comments.get(number, "")):
-                wanted = f"# {almost[1].upper()} SOLUTION"
+        begins, ends, stubs = BEGIN_MARKER.match(line), END_MARKER.match(line), STUB_MARKER.match(line)
+        if not (begins or ends or stubs):
+            comment = comments.get(number, "")
+            almost = _ALMOST_A_MARKER.search(comment)
+            if almost or _ALMOST_A_STUB.fullmatch(comment):
+                wanted = f"# {almost[1].upper()} SOLUTION" if almost else "# STUB"
                 raise _error(name, number, f"write the marker as `{wanted}`, alone on its line")
         elif number not in comments:
             raise _error(name, number, "a solution marker inside a string")
@@ -112,20 +116,30 @@ def _pairs(name: str, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...]) 
             raise _error(name, number, f"`# BEGIN SOLUTION` again; the block of line {opened} has no `# END SOLUTION`")
         elif ends and not opened:
             raise _error(name, number, "`# END SOLUTION` without a `# BEGIN SOLUTION` before it")
+        elif stubs and (stub or not opened):
+            raise _error(name, number, f"`# STUB` {'again' if stub else 'without a `# BEGIN SOLUTION` before it'}")
         elif begins:
             opened = number
+        elif stubs:
+            stub = number
         else:
-            yield opened, number
-            opened = None
+            yield opened, stub, number
+            opened = stub = None
     if opened:
         raise _error(name, opened, "`# BEGIN SOLUTION` without an `# END SOLUTION` after it")
 
 
 def _block(
-    name: str, tree: ast.Module, tokens: list[tokenize.TokenInfo], lines: tuple[str, ...], begin: int, end: int
+    name: str,
+    tree: ast.Module,
+    tokens: list[tokenize.TokenInfo],
+    lines: tuple[str, ...],
+    begin: int,
+    stub: int | None,
+    end: int,
 ) -> Block:
     """The block between two markers, checked: whole statements of one body, at the markers' indentation."""
-    code = [token.end[0] for token in tokens if token.type not in _LAYOUT and begin < token.start[0] < end]
+    code = [token.end[0] for token in tokens if token.type not in _LAYOUT and begin < token.start[0] < (stub or end)]
     if not code:
         raise _error(name, begin, "no code between the markers: the function would be left without a body")
     last = max(code)
@@ -149,7 +163,28 @@ def _block(
     closing = lines[end - 1][: lines[end - 1].index("#")]
     if not inside or closing != indent or min(node.col_offset for node in inside) != len(indent):
         raise _error(name, begin, "both markers must be indented like the statements between them")
-    return Block(definitions[0].name, begin, end, indent)
+    if stub:
+        _check_program(name, lines, stub, end, indent)
+    return Block(definitions[0].name, begin, end, indent, stub)
+
+
+def _check_program(name: str, lines: tuple[str, ...], stub: int, end: int, indent: str) -> None:
+    """What stands below `# STUB` has to be comments, and code without them."""
+    for number in range(stub, end):
+        if not lines[number - 1].startswith(f"{indent}#"):
+            raise _error(name, number, "from `# STUB` on every line is a comment, indented like the markers")
+    program = [_uncommented(line).removeprefix(indent) for line in lines[stub : end - 1]]
+    try:
+        ast.parse("def stub():\n" + "".join(f" {line}" for line in program))
+    except SyntaxError as error:
+        raise _error(name, stub + (error.lineno or 2) - 1, f"below `# STUB` stands no Python: {error.msg}") from None
+
+
+def _uncommented(line: str) -> str:
+    """A line of code that stands behind a `#`, at the indentation of the `#`."""
+    indent, _, code = line.partition("#")
+    code = code.removeprefix(" ")
+    return indent + code if code.strip() else code
 
 
 def _bodies(statements: list[ast.stmt]) -> Iterator[list[ast.stmt]]:

@@ -51,7 +51,10 @@ def planned(course: Course) -> dict[Path, bytes]:
 
 
 def stub_text(solution: Path) -> str:
-    """The solution with each marked block replaced by `raise NotImplementedError`; all else is left as it is."""
+    """The solution with each marked block replaced by its `# STUB` section or, without one, by `raise NotImplementedError`.
+
+    All else is left as it is.
+    """
     source = read_marked(solution)
     if not source.blocks:
         raise AuthoringError(
@@ -62,7 +65,8 @@ def stub_text(solution: Path) -> str:
     for block in reversed(source.blocks):
         last = lines[block.end - 1]
         line_end = last[len(last.rstrip("\r\n")) :]
-        lines[block.begin - 1 : block.end] = [f"{block.indent}raise NotImplementedError{line_end}"]
+        instead = source.program(block) or [f"{block.indent}raise NotImplementedError{line_end}"]
+        lines[block.begin - 1 : block.end] = instead
     return "".join(lines)
 
 

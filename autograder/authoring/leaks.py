@@ -61,13 +61,21 @@ def _private_files(course: Course) -> list[Path]:
 
 
 def _pairs_of_solution_lines(course: Course) -> dict[tuple[str, str], str]:
-    """Every two neighbouring lines of a solution, with the task they solve."""
+    """Every two neighbouring lines of a solution, with the task they solve, but for what a stub hands out to be repaired."""
+    sources = {exercise.id: read_marked(exercise.solution) for exercise in course.exercises}
+    handed_out = {
+        pair
+        for source in sources.values()
+        for block in source.blocks
+        for pair in pairwise(_telling_lines("".join(source.program(block))))
+    }
     return {
-        pair: f"{exercise.id} ({task})"
-        for exercise in course.exercises
-        for task, bodies in read_marked(exercise.solution).bodies().items()
+        pair: f"{name} ({task})"
+        for name, source in sources.items()
+        for task, bodies in source.bodies().items()
         for body in bodies
         for pair in pairwise(_telling_lines("".join(body)))
+        if pair not in handed_out
     }
 
 

@@ -6,6 +6,7 @@ import importlib
 import itertools
 import os
 import sys
+from collections.abc import Iterable
 from importlib.util import module_from_spec
 from types import ModuleType
 
@@ -19,10 +20,27 @@ ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
-# TensorFlow starts threads with its first operation, whatever it is told. So a process that forks must run none.
-NOT_BEFORE_A_FORK = frozenset({"tensorflow", "keras"})
+TENSORFLOW = frozenset({"tensorflow", "keras"})  # Keras brings it in
 
 _numbers = itertools.count()
+
+
+def load(libraries: Iterable[str]) -> None:
+    """Import libraries, and nothing that does not go together with them."""
+    if TENSORFLOW.intersection(libraries):
+        hide_triton()
+    for library in libraries:
+        importlib.import_module(library)
+
+
+def hide_triton() -> None:
+    """Let torch do without triton, its compiler for GPUs: imported after TensorFlow it crashes, for both hold an LLVM."""
+    sys.modules.setdefault("triton", None)
+
+
+def must_not_run_before_a_fork(libraries: Iterable[str]) -> bool:
+    """TensorFlow starts threads with its first operation, whatever it is told, and a fork would wait for them for ever."""
+    return bool(TENSORFLOW.intersection(libraries))
 
 
 def settle() -> None:

@@ -128,7 +128,8 @@ class Server:
         """The next item in a list; at the end an empty list, or the arguments that a generator changed while it ran."""
         for item in iterator.value:
             return [item]
-        return changed_since(*self.pending.pop(id(iterator.value), ({}, {}))) or []
+        ended, iterator.value = iterator.value, ()  # that of a tf.data pipeline holds threads until it is let go
+        return changed_since(*self.pending.pop(id(ended), ({}, {}))) or []
 
     def explain(self, error: BaseException) -> list:
         """[type, message, frames in the learner's files as (file, line, function, source)]"""

@@ -30,8 +30,7 @@ EXIT_SECONDS, EXIT_STEPS = 0.5, 100  # freeing the memory of a large process tak
 
 def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str) -> None:
     control = socket.socket(fileno=control_fd)
-    for library in libraries:
-        importlib.import_module(library)
+    frameworks.load(libraries)
     frameworks.settle()
     importlib.util.find_spec(
         "a_module_that_does_not_exist"

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from autograder.authoring.build import stub_text
+from autograder.authoring.sources import read_marked
 from autograder.authoring.verify.report import MARGIN_NEEDED, NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
 from autograder.catalog import Exercise
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
@@ -96,8 +97,12 @@ def _solution(
 
 
 def _stub(exercise: Exercise, result: ExerciseResult, where: str) -> Iterator[Problem]:
+    programs = read_marked(exercise.solution).programs
     for task in exercise.tasks:
         checks = [check for check in result.checks if check.task == task]
+        if task in programs:
+            yield from _program(task, checks, where)
+            continue
         allowed = {Status.NOT_STARTED, Status.NOT_REACHED}
         strange = [f"{check.check} ({check.status})" for check in checks if check.status not in allowed]
         if strange:
@@ -106,6 +111,17 @@ def _stub(exercise: Exercise, result: ExerciseResult, where: str) -> Iterator[Pr
             yield Problem(
                 "stub", where, f"no check of {task}" if not checks else f"no check says that {task} is not started"
             )
+
+
+def _program(task: str, checks: Sequence[CheckResult], where: str) -> Iterator[Problem]:
+    """What is wrong with the program that learners get to repair: it runs, and some check has to show that it is broken."""
+    empty = [check.check for check in checks if check.status is Status.NOT_STARTED]
+    if not checks:
+        yield Problem("stub", where, f"no check of {task}")
+    elif empty:
+        yield Problem("stub", where, f"{task} is a program to repair, but {', '.join(empty)} (not_started)")
+    elif all(check.status is Status.PASSED for check in checks):
+        yield Problem("stub", where, f"{task} is a program to repair, but passes every check as it is")
 
 
 def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:

@@ -348,9 +348,11 @@ def test_layer_gradient_norms_returns_a_float_for_every_weight(learner, probe):
 
 def test_layer_gradient_norms_of_one_layer(learner, probe):
     model, state, x, targets = case(learner, probe, (3, 5))
-    p = torch.softmax(x @ state["0.weight"].T + state["0.bias"], dim=1)  # (N, C)
-    gradient = (p - torch.eye(5)[targets]).T @ x / len(x)  # (C, D)
-    assert_norms(learner.layer_gradient_norms(model, x, targets), [gradient.pow(2).sum().sqrt().item()])
+    model.load_state_dict(state | {"0.weight": torch.zeros(5, 3)})  # then the gradient is proportional to x
+    p = torch.softmax(state["0.bias"], dim=0)  # (C,)
+    norm = ((p - torch.eye(5)[targets]).T @ x / len(x)).pow(2).sum().sqrt().item()
+    expected = probe.scalar(3.0, 9.0)
+    assert_norms(learner.layer_gradient_norms(model, expected / norm * x, targets), [expected])
 
 
 def test_layer_gradient_norms_begin_at_the_input(learner, probe):

@@ -687,7 +687,7 @@ class Model:
     """
 
     def __init__(self, module, values):
-        self.torch = module.torch
+        self.torch = module.library("torch")
         self.parts = [self.torch.nn.ParameterList([value]) for value in values]
         self.whole = self.torch.nn.Sequential(*self.parts)
 
@@ -833,7 +833,7 @@ def test_adam_class_obeys_a_schedule_of_the_learning_rate(learner, probe):
     values, grads = several(probe), several(probe)
     model = Model(learner, values)
     optimizer = learner.Adam(model.parameters(), lr=0.4, eps=0.0)
-    schedule = learner.torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.25)
+    schedule = learner.library("torch").optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.25)
     for _ in range(2):
         model.backward(grads)
         optimizer.step()
@@ -883,7 +883,7 @@ def test_adam_class_calls_the_closure_before_it_moves_anything(learner, probe):
 def test_adam_class_lets_the_closure_use_autograd(learner, probe):
     model = Model(learner, several(probe))
     optimizer = learner.Adam(model.parameters(), lr=0.3)
-    assert optimizer.step(learner.torch.is_grad_enabled), "gradients are enabled while the closure runs"
+    assert optimizer.step(learner.library("torch").is_grad_enabled), "gradients are enabled while the closure runs"
 
 
 @pytest.mark.stage("whole")
@@ -891,6 +891,18 @@ def test_adam_class_lets_the_closure_use_autograd(learner, probe):
 def test_adam_class_trains_as_the_reference_does(learner, reference, probe):
     values, steps, options = several(probe), [several(probe) for _ in range(5)], options_of_class(probe)
     assert_close(train(learner, values, steps, **options), train(reference, values, steps, **options))
+
+
+@pytest.mark.stage("whole")
+@of_the_class
+def test_adam_class_trains_as_torch_does(learner, probe):
+    for dtype in DTYPES:
+        values, steps, options = (
+            several(probe, dtype),
+            [several(probe, dtype) for _ in range(6)],
+            options_of_class(probe),
+        )
+        assert_close(train(learner, values, steps, **options), train_torch([(values, {})], steps, **options))
 
 
 @pytest.mark.stage("whole")

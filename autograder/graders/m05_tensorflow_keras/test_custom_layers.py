@@ -12,6 +12,14 @@ DTYPES = (tf.float32, tf.float64)
 GRADIENTS = "lambda f: tf.function(lambda dy, x, y, **options: tf.gradients(f(y, x, **options), x, dy))"
 
 
+def seeded(module):
+    """Keras where the module's code runs, its random numbers and names settled: known mistakes are told by equal answers."""
+    keras = module.library("keras")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    return keras
+
+
 def made(module, text):
     """A function written as text, made where the module's code runs."""
     return module.library("builtins").eval(f"(lambda tf: {text})(__import__('tensorflow'))")
@@ -38,6 +46,7 @@ def dense(module, probe, **options):
 
 @pytest.mark.stage("shape")
 def test_dense_replaces_the_last_axis_by_its_units(learner, probe):
+    seeded(learner)
     m = probe.size("M")
     for spec in ("N D", "B N D", "B T N D"):
         x = tensor(probe.normal(spec))
@@ -46,6 +55,7 @@ def test_dense_replaces_the_last_axis_by_its_units(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_dense_makes_a_kernel_and_a_bias_when_it_is_built(learner, probe):
+    seeded(learner)
     d, m = probe.shape("D M")
     layer = learner.Dense(units=m)
     assert layer.get_weights() == [], "it has no weights before it knows how wide its input is"
@@ -57,6 +67,7 @@ def test_dense_makes_a_kernel_and_a_bias_when_it_is_built(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_dense_without_a_bias_has_a_kernel_alone(learner, probe):
+    seeded(learner)
     d, m = probe.shape("D M")
     layer = learner.Dense(m, use_bias=False)
     layer.build((None, d))
@@ -65,6 +76,7 @@ def test_dense_without_a_bias_has_a_kernel_alone(learner, probe):
 
 
 def test_dense_begins_with_glorots_kernel_and_a_bias_of_zeros(learner):
+    seeded(learner)
     layer, limit = learner.Dense(60), np.sqrt(6.0 / 100.0)
     layer.build((None, 40))
     kernel, bias = layer.get_weights()
@@ -76,6 +88,7 @@ def test_dense_begins_with_glorots_kernel_and_a_bias_of_zeros(learner):
 
 
 def test_dense_is_an_affine_map(learner, probe):
+    seeded(learner)
     layer, (kernel, bias) = dense(learner, probe)
     for spec in ("N D", "B N D"):
         x = probe.normal(spec)
@@ -83,6 +96,7 @@ def test_dense_is_an_affine_map(learner, probe):
 
 
 def test_dense_without_a_bias_takes_zeros_to_zeros(learner, probe):
+    seeded(learner)
     layer, (kernel,) = dense(learner, probe, use_bias=False)
     x = probe.normal("N D")
     assert_close(layer(tensor(x)), tensor(x @ kernel))
@@ -90,6 +104,7 @@ def test_dense_without_a_bias_takes_zeros_to_zeros(learner, probe):
 
 
 def test_dense_applies_its_activation_last(learner, probe):
+    seeded(learner)
     for activation, function in (("relu", relu), ("tanh", np.tanh), ("linear", lambda y: y)):
         layer, (kernel, bias) = dense(learner, probe, activation=activation)
         x = probe.normal("N D")
@@ -97,18 +112,21 @@ def test_dense_applies_its_activation_last(learner, probe):
 
 
 def test_dense_takes_a_function_for_an_activation(learner, probe):
+    seeded(learner)
     layer, (kernel, bias) = dense(learner, probe, activation=learner.library("keras").activations.softplus)
     x = probe.normal("N D")
     assert_close(layer(tensor(x)), tensor(np.logaddexp(0.0, x @ kernel + bias)))
 
 
 def test_dense_works_in_the_dtype_that_it_is_given(learner, probe):
+    seeded(learner)
     layer, (kernel, bias) = dense(learner, probe, dtype="float64")
     x = probe.normal("N D")
     assert_close(layer(tensor(x, tf.float64)), tensor(x @ kernel + bias, tf.float64))
 
 
 def test_dense_config_holds_every_argument(learner, probe):
+    seeded(learner)
     m = probe.size("M")
     config = learner.Dense(m, "tanh", use_bias=False, name="mine", dtype="float64").get_config()
     expected = {"units": m, "activation": "tanh", "use_bias": False, "name": "mine", "trainable": True}
@@ -120,6 +138,7 @@ def test_dense_config_holds_every_argument(learner, probe):
 
 
 def test_dense_made_from_a_config_is_the_same_layer(learner, probe):
+    seeded(learner)
     for options in ({"activation": "tanh"}, {"activation": "softplus", "use_bias": False}):
         layer, weights = dense(learner, probe, **options)
         twin = learner.Dense.from_config(layer.get_config())
@@ -130,6 +149,7 @@ def test_dense_made_from_a_config_is_the_same_layer(learner, probe):
 
 
 def test_dense_writes_down_an_activation_that_was_a_function(learner):
+    seeded(learner)
     config = learner.Dense(3, activation=learner.library("keras").activations.relu).get_config()
     assert_close(config["activation"], "relu", name="the activation in the config")
 
@@ -137,6 +157,7 @@ def test_dense_writes_down_an_activation_that_was_a_function(learner):
 @pytest.mark.stage("whole")
 @pytest.mark.task("Dense")
 def test_dense_learns_like_keras_own(learner, probe):
+    seeded(learner)
     x, y, shapes = probe.normal("N D"), probe.normal("N M"), [probe.shape("D M"), probe.shape("M")]
     weights = [tensor(probe.normal(*shape)) for shape in shapes]
     trained = []
@@ -152,6 +173,7 @@ def test_dense_learns_like_keras_own(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_dense_equals_the_reference(learner, reference, probe):
+    seeded(learner)
     x = tensor(probe.normal("B N D"))
     (layer, weights), other = dense(learner, probe, activation="gelu"), reference.Dense(probe.size("M"), "gelu")
     other.build((None, probe.size("D")))
@@ -161,6 +183,7 @@ def test_dense_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_dense_layers_do_not_share_weights(learner, probe):
+    seeded(learner)
     (first, weights), x = dense(learner, probe), probe.normal("N D")
     dense(learner, probe)
     assert_close(first(tensor(x)), tensor(x @ weights[0] + weights[1]), name="the first of two layers")
@@ -175,6 +198,7 @@ def inner_dense(module, probe, **options):
 
 @pytest.mark.stage("shape")
 def test_residual_keeps_shape_and_dtype(learner, probe):
+    seeded(learner)
     for spec in ("N D", "B N D"):
         x = tensor(probe.normal(spec))
         assert_shape(learner.Residual(inner_dense(learner, probe)[0])(x), x.shape, tf.float32)
@@ -182,6 +206,7 @@ def test_residual_keeps_shape_and_dtype(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_residual_has_the_weights_of_the_inner_layer_once_it_is_built(learner, probe):
+    seeded(learner)
     d = probe.size("D")
     layer = learner.Residual(inner_dense(learner, probe)[0])
     layer.build((None, d))
@@ -192,6 +217,7 @@ def test_residual_has_the_weights_of_the_inner_layer_once_it_is_built(learner, p
 
 
 def test_residual_adds_what_the_inner_layer_says_to_its_input(learner, probe):
+    seeded(learner)
     inner, weights = inner_dense(learner, probe)
     layer, x = learner.Residual(inner), probe.normal("N D")
     layer.build((None, probe.size("D")))
@@ -200,6 +226,7 @@ def test_residual_adds_what_the_inner_layer_says_to_its_input(learner, probe):
 
 
 def test_residual_with_an_inner_layer_of_zeros_is_the_identity(learner, probe):
+    seeded(learner)
     zeros, x = (
         learner.library("keras").layers.Dense(probe.size("D"), kernel_initializer="zeros"),
         tensor(probe.normal("N D")),
@@ -208,6 +235,7 @@ def test_residual_with_an_inner_layer_of_zeros_is_the_identity(learner, probe):
 
 
 def test_residual_scales_the_inner_layer_alone(learner, probe):
+    seeded(learner)
     inner, weights = inner_dense(learner, probe, activation="relu")
     scale, x = probe.scalar(0.2, 3.0), probe.normal("N D")
     layer = learner.Residual(inner, scale=scale)
@@ -217,6 +245,7 @@ def test_residual_scales_the_inner_layer_alone(learner, probe):
 
 
 def test_residual_is_in_training_when_it_is_told_so(learner, probe):
+    seeded(learner)
     rate, scale, x = 0.4, probe.scalar(0.2, 3.0), probe.uniform("40 D", 0.5, 2.0)
     layer = learner.Residual(learner.library("keras").layers.Dropout(rate), scale=scale)
     y = layer(tensor(x), training=True).numpy()
@@ -226,6 +255,7 @@ def test_residual_is_in_training_when_it_is_told_so(learner, probe):
 
 
 def test_residual_is_not_in_training_otherwise(learner, probe):
+    seeded(learner)
     scale, x = probe.scalar(0.2, 3.0), tensor(probe.normal("N D"))
     layer = learner.Residual(learner.library("keras").layers.Dropout(0.4), scale=scale)
     for options in ({}, {"training": False}):
@@ -233,6 +263,7 @@ def test_residual_is_not_in_training_otherwise(learner, probe):
 
 
 def test_residual_config_holds_every_argument(learner, probe):
+    seeded(learner)
     config = learner.Residual(inner_dense(learner, probe)[0], scale=0.25, name="mine").get_config()
     assert_close(
         {name: config.get(name) for name in ("scale", "name")}, {"scale": 0.25, "name": "mine"}, name="the config"
@@ -242,6 +273,7 @@ def test_residual_config_holds_every_argument(learner, probe):
 
 
 def test_residual_made_from_a_config_is_the_same_layer(learner, probe):
+    seeded(learner)
     inner, weights = inner_dense(learner, probe, activation="tanh")
     layer, x = learner.Residual(inner, scale=probe.scalar(0.2, 3.0)), tensor(probe.normal("N D"))
     layer.build((None, probe.size("D")))
@@ -253,6 +285,7 @@ def test_residual_made_from_a_config_is_the_same_layer(learner, probe):
 
 
 def test_residual_made_from_a_config_has_weights_of_its_own(learner, probe):
+    seeded(learner)
     inner, weights = inner_dense(learner, probe)
     layer, x = learner.Residual(inner), tensor(probe.normal("N D"))
     layer.build((None, probe.size("D")))
@@ -265,12 +298,14 @@ def test_residual_made_from_a_config_has_weights_of_its_own(learner, probe):
 
 
 def test_residual_leaves_the_config_that_it_is_given_as_it_was(learner, probe):
+    seeded(learner)
     config = learner.Residual(inner_dense(learner, probe)[0], scale=0.5).get_config()
     learner.Residual.from_config(config)
     assert_close(sorted(config), sorted(learner.Residual(inner_dense(learner, probe)[0]).get_config()))
 
 
 def test_residual_keeps_the_weights_of_an_inner_layer_that_was_built_before(learner, probe):
+    seeded(learner)
     inner, weights = inner_dense(learner, probe)
     inner.build((None, probe.size("D")))
     inner.set_weights(weights)
@@ -280,6 +315,7 @@ def test_residual_keeps_the_weights_of_an_inner_layer_that_was_built_before(lear
 
 @pytest.mark.stage("whole")
 def test_residual_equals_the_reference_round_a_stack(learner, reference, probe):
+    seeded(learner)
     results, d, m = [], *probe.shape("D M")
     weights = [tensor(probe.normal(*shape) / 2.0) for shape in ((d, m), (m,), (m, d), (d,))]
     x = tensor(probe.normal("B N D"))
@@ -295,6 +331,7 @@ def test_residual_equals_the_reference_round_a_stack(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_residual_works_inside_a_model_that_is_trained(learner, probe):
+    seeded(learner)
     keras, d = learner.library("keras"), probe.size("D")
     inner, weights = inner_dense(learner, probe)
     model = keras.Sequential([keras.Input((d,)), learner.Residual(inner, scale=0.5)])
@@ -310,6 +347,7 @@ def test_residual_works_inside_a_model_that_is_trained(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_residual_refuses_an_inner_layer_that_changes_the_shape(learner, probe):
+    seeded(learner)
     for units in (1, probe.size("M")):
         layer = learner.Residual(learner.library("keras").layers.Dense(units))
         with pytest.raises(ValueError):

@@ -11,6 +11,14 @@ ACTIVATIONS = {"relu": lambda z: np.maximum(z, 0.0), "tanh": np.tanh, "sigmoid":
 TOWERS = ("left", "right", "merge", "head")
 
 
+def seeded(module):
+    """Keras where the module's code runs, its random numbers and names settled: known mistakes are told by equal answers."""
+    keras = module.library("keras")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    return keras
+
+
 def tensor(values):
     return tf.constant(values, tf.float32)
 
@@ -41,6 +49,7 @@ def forward(weights, x, activation):
 
 @pytest.mark.stage("shape")
 def test_sequential_classifier_gives_a_score_for_every_class(learner, probe):
+    seeded(learner)
     n, d, c = probe.shape("N D C")
     model = learner.sequential_classifier(d, [probe.size("M")], c)
     assert_shape(model(tensor(probe.normal("N D"))), (n, c), tf.float32)
@@ -48,6 +57,7 @@ def test_sequential_classifier_gives_a_score_for_every_class(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_sequential_classifier_has_its_weights_at_once(learner, probe):
+    seeded(learner)
     d, m, k, c = probe.shape("D M K C")
     for hidden in ([], [m], [m, k], [k, m, k]):
         model = learner.sequential_classifier(d, hidden, c)
@@ -56,18 +66,21 @@ def test_sequential_classifier_has_its_weights_at_once(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_sequential_classifier_has_the_layers_that_were_agreed(learner, probe):
+    seeded(learner)
     d, m, k, c = probe.shape("D M K C")
     assert len(learner.sequential_classifier(d, [m, k], c).layers) == 3, "a layer for each width and one of the classes"
     assert len(learner.sequential_classifier(d, [m, k], c, dropout=0.3).layers) == 5, "a Dropout for each hidden layer"
 
 
 def test_sequential_classifier_without_hidden_layers_is_linear(learner, probe):
+    seeded(learner)
     weights, x = random_weights(probe, layout(*probe.shape("D"), [], *probe.shape("C"))), probe.normal("N D")
     model = load(learner.sequential_classifier(*probe.shape("D"), [], *probe.shape("C")), weights)
     assert_close(model(tensor(x)), tensor(x @ weights[0] + weights[1]))
 
 
 def test_sequential_classifier_begins_with_glorots_kernels_and_no_biases(learner):
+    seeded(learner)
     limit = np.sqrt(6.0 / 100.0)
     kernel, bias = learner.sequential_classifier(40, [], 60).get_weights()
     assert np.abs(kernel).max() <= limit, "kernels are uniform within √(6 / (inputs + outputs))"
@@ -79,6 +92,7 @@ def test_sequential_classifier_begins_with_glorots_kernels_and_no_biases(learner
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_sequential_classifier_puts_the_activation_behind_hidden_layers_only(learner, probe, activation):
+    seeded(learner)
     d, m, k, c = probe.shape("D M K C")
     weights, x = random_weights(probe, layout(d, [m, k], c)), probe.normal("N D")
     model = load(learner.sequential_classifier(d, [m, k], c, activation=activation), weights)
@@ -86,6 +100,7 @@ def test_sequential_classifier_puts_the_activation_behind_hidden_layers_only(lea
 
 
 def test_sequential_classifier_uses_relu_unless_told_otherwise(learner, probe):
+    seeded(learner)
     d, m, c = probe.shape("D M C")
     weights, x = random_weights(probe, layout(d, [m], c)), probe.normal("N D")
     model = load(learner.sequential_classifier(d, [m], c), weights)
@@ -93,6 +108,7 @@ def test_sequential_classifier_uses_relu_unless_told_otherwise(learner, probe):
 
 
 def test_sequential_classifier_drops_nothing_in_inference(learner, probe):
+    seeded(learner)
     d, m, c = probe.shape("D M C")
     weights, x = random_weights(probe, layout(d, [m], c)), probe.normal("N D")
     model = load(learner.sequential_classifier(d, [m], c, dropout=0.4), weights)
@@ -101,6 +117,7 @@ def test_sequential_classifier_drops_nothing_in_inference(learner, probe):
 
 
 def test_sequential_classifier_without_dropout_is_the_same_in_training(learner, probe):
+    seeded(learner)
     d, m, c = probe.shape("D M C")
     weights, x = random_weights(probe, layout(d, [m], c)), probe.normal("N D")
     for model in (learner.sequential_classifier(d, [m], c), learner.sequential_classifier(d, [m], c, dropout=0.0)):
@@ -108,6 +125,7 @@ def test_sequential_classifier_without_dropout_is_the_same_in_training(learner, 
 
 
 def test_sequential_classifier_drops_hidden_units_one_by_one(learner, probe):
+    seeded(learner)
     width, rate = 25, probe.scalar(0.15, 0.4)
     bias = probe.normal(width)
     weights = [np.ones((1, width)), np.zeros(width), np.eye(width), bias]  # a hidden unit, and so an output, is x
@@ -122,6 +140,7 @@ def test_sequential_classifier_drops_hidden_units_one_by_one(learner, probe):
 
 
 def test_sequential_classifier_drops_units_of_every_hidden_layer(learner, probe):
+    seeded(learner)
     width, rate = 25, 0.3
     identity = [np.eye(width), np.zeros(width)]
     model = load(learner.sequential_classifier(width, [width, width], width, dropout=rate), identity * 3)
@@ -133,6 +152,7 @@ def test_sequential_classifier_drops_units_of_every_hidden_layer(learner, probe)
 
 @pytest.mark.stage("whole")
 def test_sequential_classifier_equals_the_reference(learner, reference, probe):
+    seeded(learner)
     d, m, k, c = probe.shape("D M K C")
     weights, x = random_weights(probe, layout(d, [m, k, m], c)), tensor(probe.normal("N D"))
     models = [
@@ -165,6 +185,7 @@ def by_hand(weights, x_left, x_right):
 
 @pytest.mark.stage("shape")
 def test_functional_two_tower_has_the_layers_that_were_agreed(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     model = learner.functional_two_tower(*sizes)
     for name in TOWERS:
@@ -175,6 +196,7 @@ def test_functional_two_tower_has_the_layers_that_were_agreed(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_functional_two_tower_takes_two_inputs_and_gives_scores(learner, probe):
+    seeded(learner)
     sizes, _ = towers(probe)
     model = learner.functional_two_tower(left=sizes[0], right=sizes[1], width=sizes[2], classes=sizes[3])
     inputs = [tensor(probe.normal("N D")), tensor(probe.normal("N E"))]
@@ -182,6 +204,7 @@ def test_functional_two_tower_takes_two_inputs_and_gives_scores(learner, probe):
 
 
 def test_functional_two_tower_ends_in_the_head_without_activation(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     weights["head"][0] = 0.0 * weights["head"][0]
     inputs = [tensor(probe.normal("N D")), tensor(probe.normal("N E"))]
@@ -190,6 +213,7 @@ def test_functional_two_tower_ends_in_the_head_without_activation(learner, probe
 
 
 def test_functional_two_tower_skips_the_merge(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     weights["merge"] = [0.0 * weight for weight in weights["merge"]]
     x_left, x_right = probe.normal("N D"), probe.normal("N E")
@@ -200,6 +224,7 @@ def test_functional_two_tower_skips_the_merge(learner, probe):
 
 
 def test_functional_two_tower_merges_what_both_towers_say(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     x_left, x_right = probe.normal("N D"), probe.normal("N E")
     for silent in ("left", "right"):
@@ -209,6 +234,7 @@ def test_functional_two_tower_merges_what_both_towers_say(learner, probe):
 
 
 def test_functional_two_tower_cuts_negative_numbers_in_towers_and_merge(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     x_left, x_right = probe.normal("N D"), probe.normal("N E")
     for negative in ("left", "right", "merge"):
@@ -219,6 +245,7 @@ def test_functional_two_tower_cuts_negative_numbers_in_towers_and_merge(learner,
 
 @pytest.mark.stage("whole")
 def test_functional_two_tower_equals_the_reference(learner, reference, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     inputs = [tensor(probe.normal("N D")), tensor(probe.normal("N E"))]
     assert_close(two_tower(learner, sizes, weights)(inputs), two_tower(reference, sizes, weights)(inputs))
@@ -226,6 +253,7 @@ def test_functional_two_tower_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_functional_two_tower_agrees_with_numpy(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     x_left, x_right = probe.normal("N D"), probe.normal("N E")
     got = two_tower(learner, sizes, weights)([tensor(x_left), tensor(x_right)])
@@ -234,6 +262,7 @@ def test_functional_two_tower_agrees_with_numpy(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_functional_two_tower_can_be_trained_in_all_its_weights(learner, probe):
+    seeded(learner)
     sizes, weights = towers(probe)
     model = two_tower(learner, sizes, weights)
     model.compile("sgd", "mse")

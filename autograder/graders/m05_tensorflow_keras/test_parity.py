@@ -27,6 +27,14 @@ CONVOLUTIONS = {
 }
 
 
+def seeded(module):
+    """Keras where the module's code runs, its random numbers and names settled: known mistakes are told by equal answers."""
+    keras = module.library("keras")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(5)
+    return keras
+
+
 def kind(module, value):
     """The name of an object's class."""
     return module.library("builtins").eval("lambda value: type(value).__name__")(value)
@@ -177,7 +185,7 @@ def test_conv_to_keras_refuses_what_keras_does_not_have(learner, probe):
 
 def stack(module, probe, *layers, dtype="float32", last="linear", use_bias=True):
     """A Keras model with other layers between two Dense layers, and the weights of these."""
-    keras, (d, m, c) = module.library("keras"), probe.shape("D M C")
+    keras, (d, m, c) = seeded(module), probe.shape("D M C")
     options = {"use_bias": use_bias, "dtype": dtype}
     dense = [keras.layers.Dense(m, **options), keras.layers.Dense(c, activation=last, **options)]
     model = keras.Sequential([keras.Input((d,), dtype=dtype), dense[0], *layers, dense[1]])
