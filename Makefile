@@ -1,5 +1,5 @@
 # make demo    a sample class is made and graded; says what to look at next
-# make test    all tests (installs torch as well; about 5 GB with its CUDA libraries)
+# make test    all tests (installs torch and TensorFlow as well; some 8 GB with their CUDA libraries; EXTRAS=dev does without)
 # make check   lint, formatting and drift of generated files, without running tests
 # make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught
 # make bench   what grading costs, beside one pytest process a submission
@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-TORCH  ?= torch
+EXTRAS ?= dev,torch,tensorflow
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check verify bench clean
@@ -30,6 +30,7 @@ verify: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py
+	$(BIN)/python benchmarks/practice.py
 
 $(VENV)/.core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -37,7 +38,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.core
-	$(PIP) --editable '.[dev]' $(TORCH)
+	$(PIP) --editable '.[$(EXTRAS)]'
 	touch $@
 
 clean:
