@@ -11,6 +11,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from autograder.grading.diagnose import Diagnosis
+from autograder.grading.mistakes import Mistake
 from autograder.grading.results import CheckResult, Status
 from autograder.sandbox.errors import InputChanged, LearnerError, MissingName, WireError, WorkerDied, WorkerTimeout
 from autograder.testing import arrays
@@ -24,12 +25,17 @@ HANGS_TOLERATED = 3  # a hang costs its limit once in a task; after so many the 
 
 @dataclass
 class Judge:
-    """The collected checks of one exercise, ready to be run on any learner's code."""
+    """The collected checks of one exercise, ready to be run on any learner's code.
+
+    Attributes:
+        named: by task, the known mistakes that earlier checks of this run were told to come from.
+    """
 
     items: Sequence[pytest.Item]
     seed: int
     diagnosis: Diagnosis | None = None
     checks: list[Check] = field(init=False)
+    named: dict[str, list[Mistake]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.checks = [item.stash[CHECK] for item in self.items]
@@ -59,7 +65,7 @@ class Judge:
         Args:
             found: results of an earlier child, which decide what is still reached.
         """
-        run = begin(self.items[0].config, provider, self.seed)
+        run, self.named = begin(self.items[0].config, provider, self.seed), {}
         for index, result in (found or {}).items():
             if result.status in (Status.WRONG, Status.ERROR, Status.TIMEOUT, Status.NOT_STARTED):
                 check = self.checks[index]
@@ -88,13 +94,16 @@ class Judge:
     ) -> CheckResult:
         """The result with the known mistake named; where several give the same answers, on a second probe as well."""
         item, check = self.items[index], self.checks[index]
-        mistakes = self.diagnosis.name(check, provider.trace, provider.files)
+        trace, files = provider.trace, provider.files
+        mistakes = self.diagnosis.name(check, trace, files, among=self.named.get(check.task, []))
+        mistakes = mistakes or self.diagnosis.name(check, trace, files)
         if len(mistakes) > 1 and not provider.is_dead:
             run = item.config.stash[RUN]
             run.seed += 1
             self.judge(item, check, following)
             run.seed -= 1
             mistakes = self.diagnosis.name(check, provider.trace, provider.files, among=mistakes) or mistakes
+        self.named[check.task] = mistakes or self.named.get(check.task, [])
         says = " Or: ".join(dict.fromkeys(mistake.says.strip() for mistake in mistakes))
         return result.model_copy(update={"says": says, "mistakes": [mistake.name for mistake in mistakes]})
 

@@ -198,10 +198,10 @@ def test_adamw_takes_the_way_of_torch(learner, probe):
 
 
 class Model:
-    """Parameters beside your optimizer, made with the torch of your module. Gradients are set, and values read, here."""
+    """Parameters beside your optimizer, where it can move them. Gradients are set, and values read, here."""
 
     def __init__(self, learner, values):
-        self.torch = learner.torch
+        self.torch = learner.library("torch")
         self.parts = [self.torch.nn.ParameterList([value]) for value in values]
         self.whole = self.torch.nn.Sequential(*self.parts)
 
@@ -272,7 +272,7 @@ def test_adam_class_calls_a_closure_and_returns_its_loss(learner, probe):
     model = Model(learner, two(probe))
     optimizer = learner.Adam(model.parameters(), lr=0.3)
     assert_close(optimizer.step(lambda: 2.5), 2.5, name="what step returns")
-    assert optimizer.step(learner.torch.is_grad_enabled), "gradients are enabled while the closure runs"
+    assert optimizer.step(learner.library("torch").is_grad_enabled), "gradients are enabled while the closure runs"
 
 
 @of_the_class

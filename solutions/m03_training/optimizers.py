@@ -8,7 +8,7 @@ dict and goes out as a new one; at the first step it is empty. No function chang
         param, state = adam(param, grad, state, lr=0.1)
 
 The class at the end puts a rule to work on a whole model, as `torch.optim` does. Every rule here gives the numbers of
-its namesake there. Keep the line `import torch`: the checks of the class make their parameters with it.
+its namesake there.
 
 Parameters have any shape; gradients, states and results have the shape and the dtype of their parameter. All arithmetic
 is entry by entry. In the formulas θ is the parameter, g its gradient, t the number of the step, from 1.

@@ -71,6 +71,43 @@ def test_several_blocks_in_nested_statements_each_keep_their_indentation(solutio
     )
 
 
+PROGRAM = """\
+    def f(xs):
+        total = 0
+        # BEGIN SOLUTION
+        for x in xs:
+            total += x
+        # STUB
+        # for x in xs:
+        #     total = x  # forgets
+        #
+        #     # what came before
+        # END SOLUTION
+        return total
+    """
+
+
+def test_a_program_to_repair_takes_the_place_of_its_block(solution):
+    assert stub_text(solution(PROGRAM)) == (
+        "def f(xs):\n    total = 0\n    for x in xs:\n        total = x  # forgets\n\n"
+        "        # what came before\n    return total\n"
+    )
+
+
+def test_a_program_to_repair_is_no_part_of_the_solution(solution):
+    source = read_marked(solution(PROGRAM))
+    assert source.bodies() == {"f": [["    for x in xs:\n", "        total += x\n"]]}
+    assert source.programs == {"f"}
+
+
+def test_the_line_ends_of_a_program_to_repair_are_kept(tmp_path):
+    path = tmp_path / "odd.py"
+    path.write_bytes(
+        b"def f():\r\n\t# BEGIN SOLUTION\r\n\treturn 1\r\n\t# STUB\r\n\t#\r\n\t# return 2\r\n\t# END SOLUTION\r\n"
+    )
+    assert stub_text(path).encode() == b"def f():\r\n\r\n\treturn 2\r\n"
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -103,6 +140,30 @@ def test_several_blocks_in_nested_statements_each_keep_their_indentation(solutio
         ("def f():\n    #begin solution\n    pass\n    # END SOLUTION\n", 2, "write the marker as `# BEGIN SOLUTION`"),
         ("def f():\n    # BEGIN SOLUTION\n    pass\n    # END SOLUTIONS\n", 4, "write the marker as `# END SOLUTION`"),
         ('def f():\n    """\n    # BEGIN SOLUTION\n    """\n', 3, "inside a string"),
+        ("def f():\n    # STUB\n    return 1\n", 2, "`# STUB` without a `# BEGIN SOLUTION`"),
+        (
+            "def f():\n    # BEGIN SOLUTION\n    x = 1\n    # STUB\n    # STUB\n    # x = 2\n    # END SOLUTION\n",
+            5,
+            "`# STUB` again",
+        ),
+        (
+            'def f():\n    """D."""\n    # BEGIN SOLUTION\n    # STUB\n    # pass\n    # END SOLUTION\n',
+            3,
+            "no code between",
+        ),
+        (
+            "def f():\n    # BEGIN SOLUTION\n    x = 1\n    # STUB\n    # x = 2\n    x = 3\n    # END SOLUTION\n",
+            6,
+            "every line is a comment",
+        ),
+        (
+            "def f():\n    # BEGIN SOLUTION\n    x = 1\n    # STUB\n    # x =\n    # END SOLUTION\n",
+            5,
+            "below `# STUB` stands no Python",
+        ),
+        ("def f():\n    # BEGIN SOLUTION\n    x = 1\n    # STUB\n    # END SOLUTION\n", 4, "stands no Python"),
+        ("def f():\n    # BEGIN SOLUTION\n    x = 1\n    # Stub:\n    # END SOLUTION\n", 4, "the marker as `# STUB`"),
+        ('def f():\n    """\n    # STUB\n    """\n', 3, "inside a string"),
         ("def f():\n    return 1\n", 1, "f is public, so it counts as a task"),
         ("X = 1\n", 1, "learners would get all of it"),
         ("def f(:\n", 1, "invalid syntax"),

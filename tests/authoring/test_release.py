@@ -196,6 +196,17 @@ class TestLeaks:
         write_files(course.root, {"solutions/m00_foundations/lesson.py": leak})
         refused(course, out, r"lesson\.ipynb holds two lines of the solution")
 
+    def test_what_a_stub_hands_out_to_be_repaired_is_no_leak(self, course, out):
+        shared = (
+            "    # shifted = x - x.max(axis, keepdims=True)\n    # weights = np.exp(shifted)\n    # return weights\n"
+        )
+        path = course.exercise("activations").solution
+        head, _, tail = path.read_text().rpartition("    # END SOLUTION")
+        path.write_text(f"{head}    # STUB\n{shared}    # END SOLUTION{tail}")
+        release(course, out)
+        stub = out / "exercises/m00_foundations/activations.py"
+        assert shared.replace("    # ", "    ") in stub.read_text()
+
     def test_a_single_line_is_no_leak(self, course, out):
         (course.exercises_dir / "m00_foundations" / "hints.yml").write_text(
             "relu: [return np.where(positive, x, 0.0)]\n"

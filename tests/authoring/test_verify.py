@@ -8,6 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from autograder.authoring.build import build
 from autograder.authoring.new import new_exercise
 from autograder.authoring.verify import Problem, Report, Row, branches, kills, probes, prose, verify
 from autograder.authoring.verify.run import TABLE, table_problems
@@ -237,6 +238,7 @@ def test_degenerate_probes(root):
 
 # What the checks do, through the jail. All these exercises are verified in one run.
 
+PROGRAM = "    # STUB\n    # return np.where(x > 0, x, slope * x)\n    # END"
 BEHAVIOUR = {
     "good": [],
     "fails_in_the_jail": [(SOLUTION, "    if slope < 0:", "    open(__file__).close()\n    if slope < 0:")],
@@ -247,6 +249,11 @@ BEHAVIOUR = {
     "near": [(MISTAKES, "by: 0.01 * x", "by: slope * x * (1 + 1.5e-9)")],
     "noisy": [(GRADER, "(learner.leaky_relu(x), x)", "(learner.leaky_relu(x), x * (1.0 + 3e-10))")],
     "unnamed": [(MISTAKES, "by: 0.01 * x", "by: slope * x * np.random.rand()")],
+    "broken_stub": [(SOLUTION, "    # END", PROGRAM.replace("slope", "0.01"))],
+    "right_stub": [
+        (SOLUTION, "    # END", PROGRAM.replace("return", "if slope < 0:\n    #     raise ValueError\n    # return"))
+    ],
+    "empty_stub": [(SOLUTION, "    # END", PROGRAM.replace("return", "raise NotImplementedError\n    # return"))],
 }
 EASY = "@pytest.mark.stage('shape')\ndef test_leaky_relu_is_easy():\n    assert 1 + 1 == 2"
 
@@ -262,6 +269,7 @@ def verified(tmp_path_factory):
             text = after.replace(old, new.format(EASY).replace("ONES", "[[1.0, 1.0], [1.0, 1.0]]"))
             assert text != after, f"{old!r} is not in {path}"
             (root / path.format(name)).write_text(before + entry + text)
+    build(Course(root))
     shown = []
     report = verify(Policy.load(Course(root)), ["week1"], 1, 1, lambda *step: shown.append(step))
     assert ("grading solutions, stubs and mistakes", len(BEHAVIOUR) * 12, len(BEHAVIOUR) * 12) in shown
@@ -305,6 +313,20 @@ def test_a_grader_that_rejects_its_own_reference_is_told_of_once(problems):
 def test_a_stub_that_earns_something(problems):
     what = "leaky_relu is not started, but test_leaky_relu_is_easy (passed)"
     assert problems["stub_earns"] == [("stub", GRADER.format("stub_earns"), what)]
+
+
+def test_a_program_to_repair_has_to_fail_a_check(problems):
+    assert problems["broken_stub"] == []
+    what = "leaky_relu is a program to repair, but passes every check as it is"
+    paths = GRADER.format("right_stub"), PUBLIC.format("right_stub")
+    assert problems["right_stub"] == [("stub", path, what) for path in paths]
+
+
+def test_a_program_to_repair_has_to_be_there(problems):
+    found = [(gate, what) for gate, _, what in problems["empty_stub"]]
+    assert len(found) == 2 and all(gate == "stub" for gate, _ in found)
+    assert all(what.startswith("leaky_relu is a program to repair, but ") for _, what in found)
+    assert all(what.endswith("(not_started)") for _, what in found)
 
 
 def test_a_mistake_that_survives(problems, row):

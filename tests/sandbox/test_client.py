@@ -46,6 +46,26 @@ def shuffled(x):
     np.random.default_rng(0).shuffle(x)
     yield from x
 
+class Stream:
+    "Something to read: each reading holds on to a resource until it is let go."
+    open = 0
+    def __iter__(self):
+        return Reading()
+
+class Reading:
+    def __init__(self):
+        self.left = 3
+        Stream.open += 1
+    def __iter__(self):
+        return self
+    def __next__(self):
+        if not self.left:
+            raise StopIteration
+        self.left -= 1
+        return self.left
+    def __del__(self):
+        Stream.open -= 1
+
 class Linear:
     def __init__(self, w):
         self.w = w
@@ -152,6 +172,13 @@ def test_a_task_that_works_in_place_updates_the_callers_array(learner):
     learner.forget_state(state=state)
     assert x.tolist() == [1.0, 1.0, 1.0]
     assert state == {"step": 2}
+
+
+def test_what_was_read_to_its_end_is_let_go(learner):
+    stream = learner.Stream()
+    for _ in range(3):
+        assert list(stream) == [2, 1, 0]
+        assert stream.open == 0
 
 
 def test_generators_are_iterated_across_the_wire(learner):

@@ -22,11 +22,11 @@ def plain(module, state):
 
 
 def normalized(module, state):
-    """The same network behind a batch normalization, which is another function in evaluation mode."""
+    """The same network behind a batch normalization, a module within a module, which is another function when evaluated."""
     nn = module.library("torch").nn
     layer = nn.BatchNorm1d(state["0.weight"].shape[1])
     layer.double()
-    return nn.Sequential(layer, plain(module, state))
+    return nn.Sequential(nn.Sequential(layer), plain(module, state))
 
 
 def plain_state(probe):
@@ -145,7 +145,7 @@ def test_train_one_epoch_normalizes_by_the_batch_as_training_mode_does(learner, 
 def test_train_one_epoch_sends_every_batch_through_the_model_once(learner, probe):
     model = normalized(learner, plain_state(probe))
     learner.train_one_epoch(model, batches_of(probe, 6, 4, 5), sgd(learner, model), mse(learner))
-    counted = model.state_dict()["0.num_batches_tracked"]
+    counted = model.state_dict()["0.0.num_batches_tracked"]
     assert_close(counted, torch.tensor(3), name="the number of batches that the normalization has seen")
 
 
@@ -201,9 +201,6 @@ def test_train_one_epoch_leaves_a_frozen_parameter_alone(learner, probe):
     assert (after["2.weight"] != state["2.weight"]).all(), "the other weight moves"
 
 
-PEEKS = "lambda output, y: ((output - y) ** 2).mean() * (3.0 if output.requires_grad else 1.0)"  # sees what is recorded
-
-
 @pytest.mark.stage("shape")
 def test_evaluate_returns_a_float(learner, probe):
     model = plain(learner, plain_state(probe))
@@ -238,9 +235,13 @@ def test_evaluate_uses_evaluation_mode(learner, probe):
 
 def test_evaluate_records_nothing_for_a_backward_pass(learner, probe):
     state, batches = plain_state(probe), batches_of(probe, 6, 3)
+    model = plain(learner, state)
+    peek = "lambda module, given, output: 1000.0 + output if output.requires_grad else output"
+    model[2].register_forward_hook(made(learner, peek))
     expected = row_mean(losses_of(state, batches), batches)
-    loss = learner.evaluate(plain(learner, state), batches, made(learner, PEEKS))
-    assert_close(loss, expected, name="the loss, which is three times as large where a record is kept,")
+    assert_close(
+        learner.evaluate(model, batches, mse(learner)), expected, name="the loss, huge where a record is kept,"
+    )
 
 
 def test_evaluate_switches_recording_on_again(learner, probe):
@@ -267,11 +268,12 @@ def test_evaluate_puts_every_module_back_into_its_own_mode(learner, probe):
 
 def test_evaluate_changes_nothing(learner, probe):
     model = normalized(learner, plain_state(probe))
-    before = dict(model.state_dict())
+    model[1][0].requires_grad_(False)
+    about = made(learner, "lambda model: {name: (p.grad, p.requires_grad) for name, p in model.named_parameters()}")
+    before = [dict(model.state_dict()), about(model)]
     learner.evaluate(model, batches_of(probe, 6, 3), mse(learner))
-    assert_close(dict(model.state_dict()), before, name="parameters and running statistics")
-    grads = made(learner, "lambda model: [p.grad for p in model.parameters()]")
-    assert_close(grads(model), [None] * 6, name="the .grad of the parameters")
+    after = [dict(model.state_dict()), about(model)]
+    assert_close(after, before, name="[state_dict, .grad and requires_grad]")
 
 
 def test_evaluate_leaves_gradients_that_are_there(learner, probe):

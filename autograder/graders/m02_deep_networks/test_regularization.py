@@ -144,6 +144,8 @@ def test_l2_penalty_of_a_vector_a_stack_and_a_strength_of_zero(learner, referenc
 
 # dropout_forward
 
+MANY = (13, 17)  # so many entries that some are kept and some dropped
+
 
 def rate(probe):
     """A probability of being dropped, far from one half."""
@@ -162,17 +164,17 @@ def test_dropout_forward_returns_an_array_and_what_was_kept(learner, probe):
 
 def test_dropout_forward_keeps_where_the_draw_is_at_least_p(learner, probe):
     rng, p = probe.generator(), rate(probe)
-    _, kept = learner.dropout_forward(probe.normal("N M"), p, rng)
-    assert_close(kept, deepcopy(rng).random(probe.shape("N M")) >= p, name="kept")
+    _, kept = learner.dropout_forward(probe.normal(*MANY), p, rng)
+    assert_close(kept, deepcopy(rng).random(MANY) >= p, name="kept")
 
 
 def test_dropout_forward_sets_to_zero_what_is_not_kept(learner, probe):
-    y, kept = learner.dropout_forward(probe.normal("N M"), rate(probe), probe.generator())
+    y, kept = learner.dropout_forward(probe.normal(*MANY), rate(probe), probe.generator())
     assert_close(y != 0, kept, name="where y is not zero")
 
 
 def test_dropout_forward_divides_what_is_kept_by_the_probability_of_it(learner, probe):
-    x, p = probe.normal("N M"), rate(probe)
+    x, p = probe.normal(*MANY), rate(probe)
     y, kept = learner.dropout_forward(x, p, probe.generator())
     assert_close(y[kept], x[kept] / (1.0 - p), name="the entries that were kept")
 
@@ -185,7 +187,7 @@ def test_dropout_forward_changes_nothing_in_evaluation(learner, probe):
 
 
 def test_dropout_forward_trains_by_default(learner, probe):
-    x, p, rng = probe.normal("N M"), rate(probe), probe.generator()
+    x, p, rng = probe.normal(*MANY), rate(probe), probe.generator()
     assert_close(learner.dropout_forward(x, p, rng), learner.dropout_forward(x, p, rng, True))
 
 
@@ -193,7 +195,7 @@ def test_dropout_forward_trains_by_default(learner, probe):
 def test_dropout_forward_equals_the_reference(learner, reference, probe):
     rng = probe.generator()
     for p in (probe.scalar(0.15, 0.35), probe.scalar(0.65, 0.85)):
-        for spec in ("N M", "M", "N D M"):
+        for spec in ("13 17", "M", "N D M"):
             x = probe.normal(spec)
             for training in (True, False):
                 expected = reference.dropout_forward(x, p, rng, training=training)
@@ -212,14 +214,14 @@ def test_dropout_forward_drops_the_share_p_and_keeps_the_mean(learner, probe):
 @pytest.mark.stage("robust")
 def test_dropout_forward_keeps_zeros_as_often_as_other_entries(learner, probe):
     rng, p = probe.generator(), rate(probe)
-    y, kept = learner.dropout_forward(np.zeros(probe.shape("N M")), p, rng)
-    assert_close(y, np.zeros(probe.shape("N M")), name="y")
-    assert_close(kept, deepcopy(rng).random(probe.shape("N M")) >= p, name="kept")
+    y, kept = learner.dropout_forward(np.zeros(MANY), p, rng)
+    assert_close(y, np.zeros(MANY), name="y")
+    assert_close(kept, deepcopy(rng).random(MANY) >= p, name="kept")
 
 
 @pytest.mark.stage("robust")
 def test_dropout_forward_keeps_an_entry_whose_draw_is_p_itself(learner, probe):
-    rng, x = probe.generator(), probe.normal("N M")
+    rng, x = probe.generator(), probe.normal(*MANY)
     drawn = deepcopy(rng).random(x.shape)
     _, kept = learner.dropout_forward(x, float(drawn[1, 0]), rng)
     assert_close(kept, drawn >= drawn[1, 0], name="kept")
@@ -242,7 +244,7 @@ def test_dropout_forward_refuses_what_is_no_probability_below_one(learner, probe
 @pytest.mark.stage("robust")
 def test_dropout_forward_draws_once_in_training_and_not_at_all_in_evaluation(learner, probe):
     replay, rng = np.random.default_rng(SEED), learner.library("numpy").random.default_rng(SEED)
-    x, p = probe.normal("N M"), rate(probe)
+    x, p = probe.normal(*MANY), rate(probe)
     for training in (False, True, False, True):
         _, kept = learner.dropout_forward(x, p, rng, training=training)
         if training:
@@ -289,7 +291,7 @@ def test_dropout_backward_equals_the_reference(learner, reference, probe):
 @pytest.mark.stage("whole")
 @pytest.mark.task("dropout_backward")
 def test_dropout_backward_gives_the_slopes_of_dropout_forward(learner, reference, probe):
-    x, dy, p, rng = probe.normal("N M"), probe.normal("N M"), rate(probe), probe.generator()
+    x, dy, p, rng = probe.normal(4, 7), probe.normal(4, 7), rate(probe), probe.generator()
     for training in (True, False):
         _, kept = reference.dropout_forward(x, p, rng, training)
 

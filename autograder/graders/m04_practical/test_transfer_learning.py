@@ -318,11 +318,13 @@ def test_parameter_groups_with_a_decay_of_one_gives_all_the_same_rate(learner):
 def test_parameter_groups_leaves_frozen_parameters_out(learner):
     layers, _ = stack(learner)
     layers[0].requires_grad_(False)
-    bias = learner.library("operator").methodcaller("requires_grad_", False)
-    bias(learner.library("torch").nn.ParameterList([]))  # nothing yet; the bias below is frozen by way of its layer
+    last_bias = learner.library("itertools").islice(layers[2].parameters(), 1, 2)
+    fix = learner.library("operator").methodcaller("requires_grad_", False)
+    assert len(list(learner.library("builtins").map(fix, last_bias))) == 1
     groups = learner.parameter_groups(layers, 0.4, decay=4.0)
     assert_close([group["lr"] for group in groups], [0.1, 0.4], name="the learning rates")
     assert_close(values(groups[0]), own(layers[1]), name="the parameters of the first group")
+    assert_close(values(groups[1]), own(layers[2])[:1], name="the parameters of the last group")
 
 
 def test_parameter_groups_does_not_count_layers_without_parameters(learner):

@@ -28,9 +28,8 @@ CONVOLUTIONS = {
 
 
 def seeded(module):
-    """Keras where the module's code runs, its random numbers and names settled: known mistakes are told by equal answers."""
+    """Keras where the module's code runs, with its random numbers settled: known mistakes are told by equal answers."""
     keras = module.library("keras")
-    keras.utils.clear_session()
     keras.utils.set_random_seed(5)
     return keras
 
@@ -47,6 +46,7 @@ def keras_tensor(values):
 
 def torch_layer(module, probe, make, dtype="float32"):
     """A torch layer with random weights, and these."""
+    module.library("torch").manual_seed(5)
     layer = make(module.library("torch"))
     shapes = {name: tuple(value.shape) for name, value in layer.state_dict().items()}
     weights = {name: probe.tensor(*shape, dtype=dtype) / np.sqrt(np.prod(shape[1:])) for name, shape in shapes.items()}

@@ -83,7 +83,7 @@ def test_build_datasets_puts_every_image_into_exactly_one_part(learner, probe):
 
 
 def test_build_datasets_leaves_every_image_with_its_label_and_its_values(learner, probe):
-    images, labels = marked_images(probe, 97), classes_of(probe, [20, 33, 44])
+    images, labels = marked_images(probe, 97), classes_of(probe, [2, 41, 54])  # no part but one has both of the two
     parts = learner.build_datasets(images, labels, validation=0.2, test=0.25, seed=3)
     for name in PARTS:
         found, targets = parts[name]
@@ -139,6 +139,16 @@ def test_build_datasets_may_put_any_image_into_any_part(learner, probe):
             held_out[name] |= set(numbers_of(parts[name][0]).tolist())
     for name in PARTS:
         assert held_out[name] == set(range(24)), f"each image is in {name} for some seed"
+
+
+def test_build_datasets_draws_images_one_by_one(learner, probe):
+    """The distances between ten of 40 images have two values only once in 10^5, and those of both classes in 10^10."""
+    images = marked_images(probe, 80)
+    parts = learner.build_datasets(images, np.repeat([0, 1], 40), validation=0.25, test=0.25, seed=7)
+    for name in ("validation", "test"):
+        numbers = numbers_of(parts[name][0]).sort().values
+        gaps = [set(some.diff().tolist()) for some in (numbers[numbers < 40], numbers[numbers >= 40])]
+        assert max(map(len, gaps)) > 2, f"{name} is no run of images and no regular choice of them"
 
 
 def test_build_datasets_takes_images_and_labels_of_any_kind_of_number(learner, probe):
@@ -259,10 +269,10 @@ def test_build_model_standardizes_by_the_training_images_and_by_no_others(learne
         assert not torch.allclose(changed, plain, atol=1e-3), "images in other units than the training images' differ"
 
 
-def test_build_model_returns_no_probabilities(learner, probe):
-    images = training_images(probe)
-    logits = shaken_model(learner, 1, images, 4, width=32)(3.0 * images)
-    assert not torch.allclose(logits.sum(dim=1), torch.ones(len(images)), atol=1e-3), "rows of logits do not sum to one"
+def test_build_model_returns_logits_and_no_probabilities(learner, probe):
+    logits = shaken_model(learner, 1, training_images(probe), 4, width=32)(9.0 * probe.tensor("B Y X"))
+    assert ((logits < 0.0) | (logits > 1.0)).any(), "logits are not confined to what lies between 0 and 1"
+    assert (logits.sum(dim=1) - 1.0).abs().max() > 1e-2, "the logits of an image do not sum to one"
 
 
 def test_build_model_can_do_more_than_a_linear_classifier(learner, probe):
@@ -651,11 +661,12 @@ def test_evaluate_averages_over_images_whatever_the_batches(learner, probe):
 
 def test_evaluate_gives_the_model_no_more_than_batch_size_images_at_once(learner, probe):
     part, _ = problem(probe)
-    model, _ = twins(learner, probe, part)
-    learner.evaluate(model, part, batch_size=12)
-    assert max(len(images) for _, _, images in model.seen) <= 12, "no batch is larger than batch_size"
-    found = torch.cat([rows_of(images, part) for _, _, images in model.seen])
-    assert_close(found.sort().values, torch.arange(41), name="the images that the model was given")
+    for batch_size in (12, 1):
+        model, _ = twins(learner, probe, part)
+        learner.evaluate(model, part, batch_size=batch_size)
+        assert max(len(images) for _, _, images in model.seen) <= batch_size, "no batch is larger than batch_size"
+        found = torch.cat([rows_of(images, part) for _, _, images in model.seen])
+        assert_close(found.sort().values, torch.arange(41), name="the images that the model was given")
     learner.evaluate(model, tuple(torch.cat([tensor] * 8) for tensor in part))
     assert max(len(images) for _, _, images in model.seen) <= 256, "no batch is larger than 256 by default"
 
@@ -776,8 +787,8 @@ def written(learner, probe, path, seed=1, classes=5, **options):
 
 
 def raw_images(probe, n=83):
-    """Images of the size of `training_images`, whole numbers from 0 to 255."""
-    return probe.uniform((n, "Y", "X"), 0.0, 255.0).round()
+    """Images of the size of `training_images`, values from 0 to 255."""
+    return probe.uniform((n, "Y", "X"), 0.0, 255.0)
 
 
 def classes_by(model, raw):
@@ -825,7 +836,7 @@ def test_predict_reads_the_file_that_it_is_told(learner, probe, scratch):
 
 
 def test_predict_takes_images_of_any_kind_of_number(learner, probe, scratch):
-    model, raw = written(learner, probe, scratch / "model.pt"), raw_images(probe)
+    model, raw = written(learner, probe, scratch / "model.pt"), raw_images(probe).round()
     for kind in (np.uint8, np.int32, np.int64, np.float32, np.float64):
         found = learner.predict(str(scratch / "model.pt"), raw.astype(kind))
         assert_close(found, classes_by(model, raw), name=f"the classes of {np.dtype(kind)} images")
@@ -839,11 +850,19 @@ def test_predict_has_no_classes_for_no_images(learner, probe, scratch):
 
 @pytest.mark.stage("robust")
 def test_predict_refuses_images_of_another_shape(learner, probe, scratch):
-    """Lying on their side, flattened, a single one, with channels, too wide, too narrow."""
+    """Lying on their side, flattened, a single one, with channels, too narrow, too low, too wide, too high."""
     written(learner, probe, scratch / "model.pt")
     raw = raw_images(probe, 12)
-    wrong = [raw.transpose(0, 2, 1), raw.reshape(12, -1), raw[0], raw[:, None], raw[..., None], raw[:, :, 1:]]
-    for images in [*wrong, np.concatenate([raw, raw], axis=2)]:
+    wrong = [
+        raw.transpose(0, 2, 1),
+        raw.reshape(12, -1),
+        raw[0],
+        raw[:, None],
+        raw[..., None],
+        raw[:, :, 1:],
+        raw[:, 1:],
+    ]
+    for images in [*wrong, np.concatenate([raw, raw], axis=2), np.concatenate([raw, raw], axis=1)]:
         with pytest.raises(ValueError):
             learner.predict(str(scratch / "model.pt"), images)
 
@@ -1006,6 +1025,8 @@ def test_model_card_of_a_model_without_errors_names_none(learner):
 
 @pytest.mark.stage("robust")
 def test_model_card_has_no_recall_for_a_class_without_images(learner):
-    card = learner.model_card(report_of([[3, 1, 0], [0, 0, 0], [0, 2, 4]]), {"train": 5, "validation": 6, "test": 10})
-    expected = [["0", "4", "0.7500"], ["1", "0", "n/a"], ["2", "6", "0.6667"]]
+    """But one of 0 for a class of which no image was recognised."""
+    report = report_of([[3, 1, 0, 0], [0, 0, 0, 0], [0, 2, 4, 0], [1, 0, 0, 0]])
+    card = learner.model_card(report, {"train": 50, "validation": 6, "test": 11})
+    expected = [["0", "4", "0.7500"], ["1", "0", "n/a"], ["2", "6", "0.6667"], ["3", "1", "0.0000"]]
     assert_close(cells_of(section_of(card, "Metrics")), expected, name="class, images and recall in the table")

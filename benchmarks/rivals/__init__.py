@@ -1,0 +1,1 @@
+"""One module for each way to grade the same class with the same checks."""
