@@ -18,7 +18,7 @@ NOT_PASSED = 1
 
 Target = Annotated[
     str | None,
-    typer.Argument(metavar="TARGET", help="A module, an exercise, or a task (softmax, activations.softmax)."),
+    typer.Argument(metavar="TARGET", help="A module, an exercise, or a task (softmax, losses.mse)."),
 ]
 
 
@@ -38,7 +38,7 @@ def check(context: typer.Context, target: Target = None) -> None:
 
     Exit code: 0 all of them pass, 1 they do not, 2 wrong usage.
 
-    Example: autograder check activations
+    Example: autograder check losses
     """
     from autograder.practice import record, show
     from autograder.practice.checker import Checker
@@ -83,7 +83,7 @@ def watch(context: typer.Context, target: Target = None) -> None:
 
 def hint(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="TASK", help="A task: softmax, or activations.softmax.")],
+    target: Annotated[str, typer.Argument(metavar="TASK", help="A task: softmax, or losses.mse.")],
 ) -> None:
     """Show a hint for a task; each time one rung more: a question, a pointer, nearly the code.
 
@@ -101,7 +101,7 @@ def hint(
 
 def solution(
     context: typer.Context,
-    target: Annotated[str, typer.Argument(metavar="TASK", help="A task: softmax, or activations.softmax.")],
+    target: Annotated[str, typer.Argument(metavar="TASK", help="A task: softmax, or losses.mse.")],
     give_up: Annotated[bool, typer.Option("--give-up", help="Although it has not passed; that is noted.")] = False,
 ) -> None:
     """Show how the reference of a task differs from your work, once that has passed.
@@ -124,7 +124,7 @@ def reset(
 ) -> None:
     """Begin an exercise, or all of a module, anew. Your work is put aside; the command says where.
 
-    Example: autograder reset activations
+    Example: autograder reset losses
     """
     from autograder.practice.reset import reset as put_back
     from autograder.testing.card import shown_path
