@@ -162,11 +162,11 @@ def test_mixup_of_alpha_zero_changes_nothing(learner, probe):
 
 
 def test_mixup_draws_a_share_and_then_an_order(learner, probe):
-    images, labels, rng = probe.tensor(5, 1, 2, 3), torch.tensor([3, 0, 2, 1, 0]), draws(3)
+    images, labels, rng = probe.tensor(5, 1, 2, 3), torch.tensor([3, 0, 2, 1, 0]), draws(9)
     u, v = torch.rand(2, generator=rng).tolist()
     s, c = u ** (1.0 / 0.6), math.cos(2.0 * math.pi * v)
     share, order = 0.5 + 0.5 * c / math.sqrt(s / (1.0 - s) + c * c), torch.randperm(5, generator=rng)
-    mixed, targets = learner.mixup(images, labels, 4, 0.6, generator(learner, 3))
+    mixed, targets = learner.mixup(images, labels, 4, 0.6, generator(learner, 9))
     one_hot = torch.eye(4)[labels]
     assert_close(mixed, share * images + (1 - share) * images[order], name="the images")
     assert_close(targets, share * one_hot + (1 - share) * one_hot[order], name="the targets")

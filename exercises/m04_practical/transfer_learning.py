@@ -160,8 +160,8 @@ def feature_extract(
         Razavian, Azizpour, Sullivan & Carlsson, CNN features off-the-shelf (2014), section 3. `register_forward_hook`.
 
     Example:
-        >>> model = nn.Sequential(nn.Unflatten(1, (2, 2)), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(4, 1))
-        >>> feature_extract(model, "0", torch.tensor([[1.0, -2.0, 3.0, -4.0]])).tolist()
-        [[1.0, -2.0, 3.0, -4.0]]
+        >>> model = nn.Sequential(nn.Hardtanh(), nn.ReLU(inplace=True), nn.Linear(2, 1))
+        >>> feature_extract(model, "0", torch.tensor([[0.5, -3.0]])).tolist()  # Hardtanh limits to [-1, 1]
+        [[0.5, -1.0]]
     """
     raise NotImplementedError

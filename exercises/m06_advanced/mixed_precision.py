@@ -103,7 +103,7 @@ def autocast_step(
     step, update, once each.
 
     Args:
-        model: trained in place.
+        model: trained in place, in the mode that it is in.
         loss_function: of output and targets; a mean, of shape ().
         optimizer: of the model's parameters.
         scaler: one of yours, or a `torch.amp.GradScaler`, which has the same methods.

@@ -1,8 +1,9 @@
 """Hidden checks of fine-tuning: what must be so, on small networks, and accuracy on images that the learner's code never sees.
 
 The network is trained where the learner's code is. Its state comes back as plain data, and the held-out images are classified
-here. On 200 seeds the mean accuracy of four tasks was 0.816 ± 0.015 for the reference, 0.76 ± 0.015 for it without augmentation,
-0.56 ± 0.035 from random weights (0.60 with four times the steps) and 0.56 ± 0.015 when only the head was trained.
+here. Over many seeds the mean accuracy of four tasks was 0.81 with a standard deviation of 0.02 for the reference, 0.75 ± 0.02
+for it without augmentation, 0.71 ± 0.025 with one small learning rate or without batch statistics, 0.46 ± 0.045 from random
+weights and 0.56 ± 0.02 when only the head was trained.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from autograder.testing import assert_close, assert_shape
 
 FILE = Path(__file__).parents[3] / "exercises" / "m04_practical" / "pretrained.npz"
-ASKED_FOR = 0.70
+ASKED_FOR = 0.65
 
 
 def pretrained():
@@ -160,7 +161,7 @@ def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe)
 
 
 @pytest.mark.stage("whole")
-def test_fine_tune_reaches_seventy_percent_on_other_images(learner, probe):
+def test_fine_tune_is_right_on_sixty_five_percent_of_other_images(learner, probe):
     (weights, digits, classes), rng, reached = pretrained(), probe.generator(), []
     for _ in range(4):
         images, labels, others, of_others = a_task(digits, classes, rng)

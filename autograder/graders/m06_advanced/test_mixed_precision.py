@@ -428,7 +428,7 @@ def test_autocast_step_skips_a_step_that_overflowed(learner, probe):
 
 
 def embedding(state):
-    """A table of three rows and a linear layer behind it."""
+    """A table of vectors and a linear layer behind it."""
     import torch
 
     model = torch.nn.Sequential(torch.nn.Embedding(*state["0.weight"].shape), torch.nn.Linear(*state["1.weight"].T.shape))
