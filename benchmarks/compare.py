@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # all have one thread
 
@@ -49,33 +49,29 @@ def main() -> None:
     growing = [rival for rival in GROWING if any(word in rival.title for word in options.only)]
     missing = {rival: words for rival in {*chosen, *growing} if (words := rival.missing())}
     report = Report(chosen, missing)
+    for number in range(1, options.rounds + 1):
+        for rival in report.costs:
+            costs, _ = measure(rival, rival.learners, f"round {number} of {options.rounds}")
+            report.costs[rival] += costs
+    for rival in growing:
+        for size in () if rival in missing else options.sizes[-1:] if rival is OursAgain else options.sizes:
+            (cost,), memory = measure(rival, size, f"a class of {size}")
+            report.classes.append(ClassCost(rival, size, cost / (1 / size), memory))
     console = Console()
     console.width = max(console.width, WIDTH)
-    with console.status("") as status:
-        for round_ in range(options.rounds):
-            for rival in report.costs:
-                status.update(f"round {round_ + 1} of {options.rounds}: {rival.title}")
-                with ready(rival, rival.learners) as grader:
-                    report.costs[rival] += grader.grade()
-        for rival in growing:
-            for size in options.sizes if rival not in missing else ():
-                status.update(f"a class of {size}: {rival.title}")
-                with ready(rival, size) as grader, Memory() as memory:
-                    (cost,) = grader.grade()
-                report.classes.append(ClassCost(rival, size, cost / (1 / size), memory.peaks))
     for table in report.tables:
         console.print(table.for_terminal())
     if options.write:
         report.write()
 
 
-@contextmanager
-def ready(rival: type[Rival], learners: int) -> Iterator[Rival]:
-    """A way to grade with everything it needs, in a folder of its own. In the end its verdicts must be the floor's."""
+def measure(rival: type[Rival], learners: int, why: str) -> tuple[list[Cost], dict[str, float]]:
+    """The costs of one submission, and the largest resident MiB of each program. The verdicts must be the floor's."""
     with tempfile.TemporaryDirectory() as folder:
         grader = rival(make_class(learners), Path(folder))
         grader.prepare()
-        yield grader
+        with Memory() as memory:
+            costs = grader.grade()
         found = grader.failed()
         for submission in grader.submissions:
             expected = failures(submission.source)
@@ -86,6 +82,8 @@ def ready(rival: type[Rival], learners: int) -> Iterator[Rival]:
                 raise SystemExit(
                     f"{rival.title}: {submission.learner} fails {found[submission.learner]}, not {expected}"
                 )
+    print(f"{why}: {rival.title}, {1000 * median(cost.cpu for cost in costs):.1f} ms of CPU", file=sys.stderr)
+    return costs, memory.peaks
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ class Memory(threading.Thread):
     """Watches the resident memory of the programs started meanwhile; forks that run the same program are left out.
 
     Attributes:
-        seen: MiB by program (the module that Python runs), a few times a second.
+        seen: MiB by program (the module that Python runs), twice a second.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Memory(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        while not self.ended.wait(0.2):
+        while not self.ended.wait(0.5):
             for pid, program in programs_below(os.getpid()).items():
                 try:
                     resident = holdings(pid)["resident MiB"]
@@ -86,12 +86,13 @@ class Memory(threading.Thread):
 
 def programs_below(pid: int) -> dict[int, str]:
     """The program of each descendant, unless its parent runs the same."""
-    found, own = {}, program_of(pid)
-    for child in children(pid):
-        program = program_of(child)
-        if program and program != own:
+    found, parents = {}, {child: parent for child, (_, parent) in all_processes().items()}
+    for child, parent in parents.items():
+        ancestor = parent
+        while ancestor not in (pid, 0):
+            ancestor = parents.get(ancestor, 0)
+        if ancestor == pid and (program := program_of(child)) not in ("", program_of(parent)):
             found[child] = program
-        found |= programs_below(child)
     return found
 
 
@@ -118,14 +119,18 @@ def cpu_of_ended_children() -> float:
 
 def children(pid: int) -> dict[int, str]:
     """The state of each child process, by its id."""
+    return {child: state for child, (state, parent) in all_processes().items() if parent == pid}
+
+
+def all_processes() -> dict[int, tuple[str, int]]:
+    """The state and the parent of each process on this machine, by its id."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent, *_ = _status(int(entry.name))
         except OSError:  # ended meanwhile
             continue
-        if int(parent) == pid:
-            found[int(entry.name)] = state
+        found[int(entry.name)] = state, int(parent)
     return found
 
 

@@ -18,7 +18,7 @@ class Nbgrader(Rival):
     title = "nbgrader autograde"
     needs = ("nbgrader", "ipykernel")
     at_once = True
-    learners = 12
+    learners = 6
 
     def prepare(self) -> None:
         import nbformat

@@ -47,6 +47,7 @@ Path("scores.json").write_text(json.dumps(scores))
 class OtterRun(Rival):
     title = "otter run, a process each"
     needs = ("otter-grader", "ipykernel")
+    learners = 3
 
     def prepare(self) -> None:
         tests = self.folder / "tests"
@@ -79,7 +80,7 @@ class OtterRun(Rival):
 class OtterInterface(OtterRun):
     title = "otter.api, one process"
     at_once = True
-    learners = 12
+    learners = 6
 
     def grade(self) -> list[Cost]:
         return [self.python("-c", GRADE_ALL) / len(self.submissions)]

@@ -35,7 +35,9 @@ def test_random_horizontal_flip_keeps_the_shape(learner, probe):
 def test_random_horizontal_flip_always_and_never(learner):
     images = torch.tensor([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]])
     mirrored = torch.tensor([[[[3.0, 2.0, 1.0], [6.0, 5.0, 4.0]]]])
-    assert_close(learner.random_horizontal_flip(images, 1.0, generator(learner, 2)), mirrored, name="the image at p = 1")
+    assert_close(
+        learner.random_horizontal_flip(images, 1.0, generator(learner, 2)), mirrored, name="the image at p = 1"
+    )
     assert_close(learner.random_horizontal_flip(images, 0.0, generator(learner, 2)), images, name="the image at p = 0")
 
 

@@ -43,7 +43,9 @@ def names(folder):
 @pytest.mark.stage("shape")
 def test_save_checkpoint_writes_one_file(learner, scratch):
     for _ in range(2):
-        assert learner.save_checkpoint(str(scratch / "run.pt"), *a_run(learner), {"epoch": 1}) is None, "it returns None"
+        assert learner.save_checkpoint(str(scratch / "run.pt"), *a_run(learner), {"epoch": 1}) is None, (
+            "it returns None"
+        )
         assert names(scratch) == ["run.pt"], f"in the folder is run.pt and nothing else, not {names(scratch)}"
 
 
@@ -153,7 +155,13 @@ def test_best_k_keeps_the_lowest_scores_where_low_is_good(learner, scratch):
 
 def test_best_k_prefers_the_earlier_of_equal_scores_and_never_keeps_nan(learner, scratch):
     best = learner.BestK(str(scratch), 2)
-    assert offered(best, a_run(learner), [float("nan"), 0.5, 0.5, 0.5, float("nan")]) == [False, True, True, False, False]
+    assert offered(best, a_run(learner), [float("nan"), 0.5, 0.5, 0.5, float("nan")]) == [
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
     assert best.paths() == [str(scratch / name) for name in ("step-1.pt", "step-2.pt")], "the earlier comes first"
 
 

@@ -195,7 +195,9 @@ def test_bucket_batch_sampler_repeats_an_epoch_and_changes_with_it(learner):
     assert list(sampler) == first, "a second pass through the same epoch gives the same batches"
     sampler.set_epoch(1)
     assert list(sampler) != first, "another epoch gives other batches"
-    assert list(sampler) == list(learner.BucketBatchSampler(list(range(40)), 4, 2, seed=4)), "epoch 1 of seed 3 is seed 4"
+    assert list(sampler) == list(learner.BucketBatchSampler(list(range(40)), 4, 2, seed=4)), (
+        "epoch 1 of seed 3 is seed 4"
+    )
 
 
 def test_bucket_batch_sampler_leaves_a_smaller_batch_out_when_told(learner):

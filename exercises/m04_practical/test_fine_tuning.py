@@ -86,7 +86,9 @@ def test_fine_tune_trains_every_layer(learner, probe):
     for name in ("stem.0.weight", "stem.1.weight", "stem.1.bias"):
         assert (after[name] != before[name]).all(), f"{name} is what it was"
     drawn = torch.empty(2, 4).uniform_(-0.5, 0.5, generator=torch.Generator().manual_seed(3))
-    assert (after["head.weight"] != drawn).all(), "the head is what replace_head has drawn: the optimizer does not hold it"
+    assert (after["head.weight"] != drawn).all(), (
+        "the head is what replace_head has drawn: the optimizer does not hold it"
+    )
 
 
 def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe):

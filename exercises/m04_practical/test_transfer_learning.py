@@ -48,7 +48,9 @@ def test_freeze_of_one_layer_leaves_the_others_as_they_were(learner):
     model = network(learner)
     assert learner.freeze(model.get_submodule("stem")) is None, "it returns None"
     assert wanting(layers_of(model)) == [{False}, {True}, {True}], "only the stem requires no gradients any more"
-    assert model.get_submodule("body").training and model.get_submodule("head").training, "the others are in training mode"
+    assert model.get_submodule("body").training and model.get_submodule("head").training, (
+        "the others are in training mode"
+    )
 
 
 def test_freeze_puts_every_layer_inside_into_evaluation_mode(learner):
@@ -85,11 +87,16 @@ def test_replace_head_gives_the_network_as_many_outputs_as_classes(learner, prob
 def test_replace_head_returns_the_layer_that_is_in_the_network(learner):
     model = network(learner)
     head = learner.replace_head(model, "body.0", 6, generator(learner, 2))
-    assert learner.library("operator").is_(model.get_submodule("body.0"), head), "the same layer, also inside another one"
+    assert learner.library("operator").is_(model.get_submodule("body.0"), head), (
+        "the same layer, also inside another one"
+    )
 
 
 def test_replace_head_draws_weight_and_bias_from_the_generator(learner):
-    head, draws = learner.replace_head(network(learner), "stem.0", 4, generator(learner, 3)), torch.Generator().manual_seed(3)
+    head, draws = (
+        learner.replace_head(network(learner), "stem.0", 4, generator(learner, 3)),
+        torch.Generator().manual_seed(3),
+    )
     radius = 1 / 3**0.5
     assert_close(head.weight.detach(), torch.empty(4, 3).uniform_(-radius, radius, generator=draws), name="the weight")
     assert_close(head.bias.detach(), torch.empty(4).uniform_(-radius, radius, generator=draws), name="the bias")

@@ -37,7 +37,9 @@ def main() -> None:
     digits, rng = load_digits(), np.random.default_rng(4)
     rows, width = [], SIDE * (13 * 10 - 1) // 12
     titles = ("what the network has learned: 0 to 4", "what your camera sees: 5 to 9")
-    for i, (title, classes, noise, stripes) in enumerate(zip(titles, (range(5), range(5, 10)), (0.25, 0.15), (0.0, 0.6), strict=True)):
+    for i, (title, classes, noise, stripes) in enumerate(
+        zip(titles, (range(5), range(5, 10)), (0.25, 0.15), (0.0, 0.6), strict=True)
+    ):
         chosen = [rng.choice(np.flatnonzero(digits.target == k)) for k in classes for _ in range(2)]
         image = strip([on_a_screen(digits.images[n], rng, noise, stripes) for n in chosen])
         y = i * (SIDE + 34)

@@ -234,7 +234,12 @@ class BucketBatchSampler(torch.utils.data.Sampler):
     """
 
     def __init__(
-        self, lengths: Sequence[int], batch_size: int, batches_per_pool: int = 50, drop_last: bool = False, seed: int = 0
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        batches_per_pool: int = 50,
+        drop_last: bool = False,
+        seed: int = 0,
     ):
         # BEGIN SOLUTION
         if batch_size < 1 or batches_per_pool < 1:

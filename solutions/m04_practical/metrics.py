@@ -8,11 +8,13 @@ Letters: N rows, K classes, M bins. Targets are int64 tensors of classes from 0 
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
-def accuracy(logits: Float[Tensor, "*N K"], targets: Int[Tensor, "*N"], top: int = 1, ignore_index: int = -100) -> float:
+def accuracy(
+    logits: Float[Tensor, "*N K"], targets: Int[Tensor, "*N"], top: int = 1, ignore_index: int = -100
+) -> float:
     """The share of rows whose class is among the `top` highest scores.
 
     Args:

@@ -55,9 +55,9 @@ def _template(path: Path) -> tuple[list[str], dict[str, list[str]]]:
     columns = [place for place, name in enumerate(header) if name in INFO]
     for name in reversed(MATCHED_BY):  # so that an ID counts for more than a name
         for row in rows:
-            if name in header and len(row) == len(header) and not row[0].strip().startswith("Points Possible"):
-                if identity := row[header.index(name)].strip():
-                    people[identity] = [row[place] for place in columns]
+            about = name in header and len(row) == len(header) and not row[0].strip().startswith("Points Possible")
+            if about and (identity := row[header.index(name)].strip()):
+                people[identity] = [row[place] for place in columns]
     return header, people
 
 

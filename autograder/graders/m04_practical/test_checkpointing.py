@@ -151,7 +151,11 @@ def test_save_checkpoint_fails_with_what_went_wrong(learner, probe, scratch):
 @pytest.mark.task("save_checkpoint")
 def test_save_checkpoint_keeps_all_that_a_run_needs_to_go_on(learner, reference, probe, scratch):
     batches, path = some_batches(probe), str(scratch / "run.pt")
-    run, other, unbroken = Training(learner, probe, "Adam"), Training(learner, probe, "Adam"), Training(reference, probe, "Adam")
+    run, other, unbroken = (
+        Training(learner, probe, "Adam"),
+        Training(learner, probe, "Adam"),
+        Training(reference, probe, "Adam"),
+    )
     unbroken.model.load_state_dict(run.model.state_dict())
     run.seed(7).train(batches[:3])
     learner.save_checkpoint(path, *run.parts)
@@ -166,7 +170,9 @@ def test_save_checkpoint_takes_a_path_or_text_with_or_without_scheduler(learner,
     run, path = Training(learner, probe).seed(1), learner.library("pathlib").Path(str(scratch / "run.pt"))
     learner.save_checkpoint(path, run.model, run.optimizer)
     other = Training(learner, probe)
-    assert learner.load_checkpoint(path, other.model, other.optimizer) == {}, "without progress an empty dict comes back"
+    assert learner.load_checkpoint(path, other.model, other.optimizer) == {}, (
+        "without progress an empty dict comes back"
+    )
     assert_close(other.model.state_dict(), run.model.state_dict(), name="the parameters")
 
 
@@ -211,7 +217,9 @@ def test_load_checkpoint_brings_the_optimizer_back(learner, probe, scratch):
     for rule in ("SGD", "Adam"):
         run, other, path, _ = broken_off(learner, probe, scratch, rule)
         learner.load_checkpoint(path, *other.parts)
-        assert_close(other.optimizer.state_dict()["state"], run.optimizer.state_dict()["state"], name=f"the state of {rule}")
+        assert_close(
+            other.optimizer.state_dict()["state"], run.optimizer.state_dict()["state"], name=f"the state of {rule}"
+        )
 
 
 @pytest.mark.task("load_checkpoint")
@@ -255,7 +263,9 @@ def test_load_checkpoint_lets_a_run_go_on_bit_for_bit(learner, probe, scratch):
         resumed = other.train(batches[3:])
         learner.load_checkpoint(path, *run.parts)
         for name, value in run.train(batches[3:]).items():
-            assert torch.equal(resumed[name], value), f"two runs resumed from one file have the same {name}, in every bit"
+            assert torch.equal(resumed[name], value), (
+                f"two runs resumed from one file have the same {name}, in every bit"
+            )
 
 
 @pytest.mark.stage("whole")
@@ -289,7 +299,10 @@ def test_load_checkpoint_of_the_model_alone(learner, probe, scratch):
 def test_load_checkpoint_refuses_a_model_of_another_shape(learner, probe, scratch):
     run, _, path, _ = broken_off(learner, probe, scratch)
     nn = run.torch.nn
-    for other in (nn.Sequential(nn.Linear(5, 7)), nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Tanh(), nn.Linear(8, 3))):
+    for other in (
+        nn.Sequential(nn.Linear(5, 7)),
+        nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Tanh(), nn.Linear(8, 3)),
+    ):
         with pytest.raises(RuntimeError):
             learner.load_checkpoint(path, other.double())
 
@@ -374,7 +387,9 @@ def test_best_k_prefers_the_earlier_of_equal_scores(learner, probe, scratch):
     for mode in ("max", "min"):
         folder = scratch / mode
         run, best = Training(learner, probe), learner.BestK(str(folder), 2, mode)
-        assert offered(best, run, [0.5, 0.5, 0.5]) == [True, True, False], f"the third of equal scores is not kept ({mode})"
+        assert offered(best, run, [0.5, 0.5, 0.5]) == [True, True, False], (
+            f"the third of equal scores is not kept ({mode})"
+        )
         assert best.paths() == steps(folder, 0, 1), f"the earlier of equal scores comes first ({mode})"
 
 
@@ -387,7 +402,9 @@ def test_best_k_files_are_checkpoints_with_score_and_step(learner, probe, scratc
         best.update(score, step, *run.parts)
     for path, step, score in zip(best.paths(), (1, 2), (0.6, 0.4), strict=True):
         other = Training(learner, probe)
-        assert learner.load_checkpoint(path, *other.parts) == {"score": score, "step": step}, f"the progress of step {step}"
+        assert learner.load_checkpoint(path, *other.parts) == {"score": score, "step": step}, (
+            f"the progress of step {step}"
+        )
         assert_close(other.model.state_dict(), states[step], name=f"the parameters of step {step}")
         assert other.scheduler.last_epoch == 2 * step + 2, "the scheduler is kept, too"
 

@@ -43,7 +43,9 @@ def set_gradients(module, model, probe):
     """Give every parameter that wants one a gradient; returns them by name."""
     grads = {name: probe.tensor(*value.shape) for name, value in network(torch).named_parameters()}
     wanting = [name for name, value in zip(grads, model.parameters(), strict=True) if value.requires_grad]
-    open_ones = module.library("builtins").filter(module.library("operator").attrgetter("requires_grad"), model.parameters())
+    open_ones = module.library("builtins").filter(
+        module.library("operator").attrgetter("requires_grad"), model.parameters()
+    )
     module.library("torch").autograd.backward(open_ones, [grads[name] for name in wanting])
     return grads
 
@@ -132,7 +134,9 @@ def test_freeze_keeps_an_optimizer_from_moving_the_layer(learner, probe):
     optimizer.step()
     after = model.state_dict()
     frozen = [name for name in state if name.startswith("stem")]
-    assert_close({name: after[name] for name in frozen}, {name: before[name] for name in frozen}, name="the frozen layer")
+    assert_close(
+        {name: after[name] for name in frozen}, {name: before[name] for name in frozen}, name="the frozen layer"
+    )
     assert (after["head.weight"] != before["head.weight"]).any(), "layers that are not frozen go on learning"
 
 
@@ -371,7 +375,10 @@ def test_parameter_groups_equals_the_reference(learner, reference, probe):
     same.load_state_dict(state)
     for each in (model, same):
         each.get_submodule("stem.1").requires_grad_(False)
-    got, expected = learner.parameter_groups(layers_of(model), 0.7, 1.7), reference.parameter_groups(layers_of(same), 0.7, 1.7)
+    got, expected = (
+        learner.parameter_groups(layers_of(model), 0.7, 1.7),
+        reference.parameter_groups(layers_of(same), 0.7, 1.7),
+    )
     for group, other in zip(got, expected, strict=True):
         assert_close(values(group), values(other), name="the parameters of a group")
         assert_close(group["lr"], other["lr"], name="the learning rate of a group")
@@ -459,9 +466,17 @@ def test_gradual_unfreeze_sets_modes_and_gradients_as_freeze_does(learner, probe
 
 def test_gradual_unfreeze_counts_layers_without_parameters(learner):
     layers, _ = stack(learner)
-    with_activations = [layers[0], learner.library("torch").nn.ReLU(), layers[1], learner.library("torch").nn.ReLU(), layers[2]]
+    with_activations = [
+        layers[0],
+        learner.library("torch").nn.ReLU(),
+        layers[1],
+        learner.library("torch").nn.ReLU(),
+        layers[2],
+    ]
     assert learner.gradual_unfreeze(with_activations, 1) == 2, "an activation is a layer like any other"
-    assert open_layers(layers) == [{False}, {False}, {True}], "in epoch 1 the last linear layer and an activation are open"
+    assert open_layers(layers) == [{False}, {False}, {True}], (
+        "in epoch 1 the last linear layer and an activation are open"
+    )
 
 
 @pytest.mark.stage("whole")

@@ -115,7 +115,9 @@ def test_dynamic_loss_scaler_leaves_parameters_without_a_gradient_alone(learner,
     scaler = learner.DynamicLossScaler(init_scale=4.0)
     round_of(learner, model, sgd(learner, model), scaler, found)
     assert_close(model.state_dict()["0.weight"], state["0.weight"], name="the weight without a gradient")
-    assert_close(model.state_dict()["0.bias"], state["0.bias"] - 0.25 * found["0.bias"] / 4.0, name="the bias beside it")
+    assert_close(
+        model.state_dict()["0.bias"], state["0.bias"] - 0.25 * found["0.bias"] / 4.0, name="the bias beside it"
+    )
 
 
 def test_dynamic_loss_scaler_unscales_before_the_step(learner, probe):
@@ -380,7 +382,9 @@ def test_autocast_step_returns_the_loss_before_the_step_without_its_scale(learne
     assert_close(single(loss), step_here(state, x, y, torch.bfloat16)[0][0], name="the loss")
     one_sided = learner.library("builtins").eval("lambda output, y: (output.float() - 2.0 * y).square().mean()")
     loss = learner.autocast_step(model, one_sided, sgd(learner, model), scaler, x, y)
-    assert_close(single(loss), step_here(state, x, 2.0 * y, torch.bfloat16)[0][0], name="the loss of output and targets")
+    assert_close(
+        single(loss), step_here(state, x, 2.0 * y, torch.bfloat16)[0][0], name="the loss of output and targets"
+    )
 
 
 def test_autocast_step_follows_the_gradient_of_this_batch_alone(learner, probe):
@@ -431,7 +435,9 @@ def embedding(state):
     """A table of vectors and a linear layer behind it."""
     import torch
 
-    model = torch.nn.Sequential(torch.nn.Embedding(*state["0.weight"].shape), torch.nn.Linear(*state["1.weight"].T.shape))
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(*state["0.weight"].shape), torch.nn.Linear(*state["1.weight"].T.shape)
+    )
     model.load_state_dict(state)
     return model
 

@@ -416,7 +416,9 @@ def test_info_nce_survives_a_low_temperature(learner, probe):
     expected.backward()
     assert_close(loss, expected.detach().float(), name="the loss")
     for name, got, wanted in zip("xy", gradients, double, strict=False):
-        assert_close(got.isfinite(), torch.ones_like(got, dtype=torch.bool), name=f"where the gradient of {name} is finite")
+        assert_close(
+            got.isfinite(), torch.ones_like(got, dtype=torch.bool), name=f"where the gradient of {name} is finite"
+        )
         assert_close(got, wanted.grad.float(), terms=1000, name=f"the gradient of {name}")
 
 

@@ -32,7 +32,12 @@ def network(state, activation="Tanh", **options):
     (f, c, *kernel), (g, _, *second), (k, m) = (state[name].shape for name in ("0.weight", "2.weight", "5.weight"))
     active = getattr(nn, activation)
     model = nn.Sequential(
-        nn.Conv2d(c, f, kernel), active(**options), nn.Conv2d(f, g, second), active(**options), nn.Flatten(), nn.Linear(m, k)
+        nn.Conv2d(c, f, kernel),
+        active(**options),
+        nn.Conv2d(f, g, second),
+        active(**options),
+        nn.Flatten(),
+        nn.Linear(m, k),
     ).to(state["0.weight"].dtype)
     model.load_state_dict(state)
     return model
@@ -129,7 +134,9 @@ def test_saliency_takes_the_largest_over_the_channels(learner, probe):
 def test_saliency_asks_about_the_class_of_each_image(learner, probe):
     (x, targets), (model, w) = images(probe), linear(learner, probe)
     for other in (targets.flip(0), torch.zeros_like(targets), (targets + 1) % probe.size("K")):
-        assert_close(learner.saliency(model, x, other), w[other].abs().amax(dim=1), name=f"of the classes {other.tolist()}")
+        assert_close(
+            learner.saliency(model, x, other), w[other].abs().amax(dim=1), name=f"of the classes {other.tolist()}"
+        )
 
 
 def test_saliency_treats_each_image_by_itself(learner, probe):
@@ -210,7 +217,11 @@ def test_integrated_gradients_of_a_linear_model_are_weights_times_the_way(learne
 
 def test_integrated_gradients_takes_a_baseline_that_broadcasts(learner, probe):
     (x, targets), (model, w) = images(probe), linear(learner, probe)
-    for baseline in (probe.tensor("C 1 1", dtype=F64), probe.tensor("1 C Y X", dtype=F64), torch.tensor(0.7, dtype=F64)):
+    for baseline in (
+        probe.tensor("C 1 1", dtype=F64),
+        probe.tensor("1 C Y X", dtype=F64),
+        torch.tensor(0.7, dtype=F64),
+    ):
         got = learner.integrated_gradients(model, x, targets, baseline=baseline, steps=2)
         assert_close(got, w[targets] * (x - baseline), name=f"from a baseline of shape {tuple(baseline.shape)}")
 
@@ -271,7 +282,9 @@ def test_integrated_gradients_of_a_network_sum_to_the_difference_of_scores(learn
     got = learner.integrated_gradients(there(learner, network)(state), x, targets, baseline=baseline, steps=60)
     expected = (scores_here(state, x, targets) - scores_here(state, baseline, targets)).detach()
     off = (got.sum(dim=(1, 2, 3)) - expected).abs().max()
-    assert off < 0.02 * got.abs().sum(), "the attributions sum to score(x) - score(baseline) up to the error of the rule"
+    assert off < 0.02 * got.abs().sum(), (
+        "the attributions sum to score(x) - score(baseline) up to the error of the rule"
+    )
 
 
 @pytest.mark.stage("robust")
@@ -297,7 +310,9 @@ def test_grad_cam_gives_a_map_of_the_resolution_of_the_layer(learner, probe):
         model = there(learner, network)(state)
         n, y, w = probe.shape("N Y X")
         assert_shape(learner.grad_cam(model, model[0], x, targets), (n, y - 1, w - 2), dtype, name="of the first layer")
-        assert_shape(learner.grad_cam(model, model[2], x, targets), (n, y - 2, w - 3), dtype, name="of the second layer")
+        assert_shape(
+            learner.grad_cam(model, model[2], x, targets), (n, y - 2, w - 3), dtype, name="of the second layer"
+        )
 
 
 def two_maps(weight, head):
