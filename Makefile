@@ -1,7 +1,7 @@
 # make demo    a sample class is made and graded; says what to look at next
 # make test    all tests (installs torch as well; about 5 GB with its CUDA libraries; EXTRAS=dev does without)
 # make check   lint, formatting and drift of generated files, without running tests
-# make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught
+# make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught; writes docs/kill-table.md
 # make bench   what grading costs, beside one pytest process a submission
 
 PYTHON ?= python3
@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	$(BIN)/autograder build --check
 
 verify: $(VENV)/.dev
-	$(BIN)/autograder verify
+	$(BIN)/autograder verify --table
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py
