@@ -185,11 +185,11 @@ def _candidates(entry: Entry, exercises: Sequence[Exercise], alone: bool) -> lis
         named = [e for e in exercises if re.fullmatch(rf"(?s).+[-_. ]{e.name}", stem)]
         longest = max((len(e.name) for e in named), default=0)
         named = [e for e in named if len(e.name) == longest] or _bycontent(entry, exercises)
-    return named
+    return (_bycontent(entry, named) or named) if len(named) > 1 else named
 
 
 def _bycontent(entry: Entry, exercises: Sequence[Exercise]) -> list[Exercise]:
-    """The exercise whose tasks a file defines, for files named after the learner alone."""
+    """The exercise whose tasks a file defines: for files named after the learner alone, or like exercises of several modules."""
     if len(exercises) == 1:
         return list(exercises)
     defined = _defined(entry)

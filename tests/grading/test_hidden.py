@@ -170,7 +170,13 @@ def test_what_learners_wrote_is_shown_as_they_wrote_it(graded):
 
 
 def test_reports_stay_in_their_folders(graded):
-    assert {path.name for path in graded.out.iterdir()} == {"journal.jsonl", "grades.csv", "feedback", "learners"}
+    assert {path.name for path in graded.out.iterdir()} == {
+        "journal.jsonl",
+        "grades.csv",
+        "class.json",
+        "feedback",
+        "learners",
+    }
     assert len(pages(graded)) == 2 * (len(TRICKS) + len(HOSTILE) + 1)
     assert graded.grades.keys() == {*TRICKS, *HOSTILE, "html_file"}
 
