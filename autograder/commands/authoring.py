@@ -93,7 +93,9 @@ def release(
 
 def verify(
     context: typer.Context,
-    modules: Annotated[list[str] | None, typer.Argument(help="Modules to verify; all by default.")] = None,
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[TARGET]...", help="Modules and exercises to verify; all by default.")
+    ] = None,
     table: Annotated[bool, typer.Option("--table", help="Print the kill table, and write docs/kill-table.md.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="On how many seeds the solutions must pass.")] = 5,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = os.cpu_count() or 1,
@@ -103,7 +105,8 @@ def verify(
     Also: docstrings, examples, hints, generated files, branches of the references reached by the checks, margins of the
     tolerances, mistakes named by the diagnosis. Every failure names its gate, file and task. Exits 1 if there is one.
 
-    Example: autograder verify m00_foundations --table
+    Examples: autograder verify m00_foundations --table
+              autograder verify m00_foundations/losses
     """
     from autograder.authoring.verify import verify as run_gates
     from autograder.authoring.verify.run import TABLE, table_problems
@@ -112,15 +115,16 @@ def verify(
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    names = [policy.course.module(name).name for name in modules or [m.name for m in policy.course.modules]]
+    modules = [module.name for module in policy.course.modules]
+    names = [name if name in modules else policy.course.exercise(name).id for name in targets or modules]
     with Progress() as progress:
         report = run_gates(policy, names, seeds, jobs, progress.show)
     if table:
         print(kill_table(report.rows))
-    if not modules and table:
+    if not targets and table:
         (policy.course.root / TABLE).parent.mkdir(exist_ok=True)
         (policy.course.root / TABLE).write_text(kill_table(report.rows), encoding="utf-8")
-    elif not modules:
+    elif not targets:
         report.problems += table_problems(policy, report)
     for problem in report.problems:
         print(str(problem).replace(f"{Path.cwd()}{os.sep}", ""), file=sys.stderr)

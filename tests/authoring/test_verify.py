@@ -382,6 +382,18 @@ def test_an_exercise_that_cannot_be_graded_does_not_keep_others_from_it(root, mo
     assert graded == ["good"]
 
 
+def test_one_exercise_is_verified_by_itself(root, monkeypatch):
+    new_exercise(Course(root), "week1", "other")
+    begun = []
+    monkeypatch.setattr(
+        "autograder.authoring.verify.run._graded", lambda _, exercises, *__: begun.extend(exercises) or []
+    )
+    monkeypatch.setattr(branches, "branch_problems", lambda exercises: begun.extend(exercises) or [])
+    done = CliRunner().invoke(app, ["--course", str(root), "verify", "week1/other"])
+    assert done.exit_code == 0, done.output
+    assert [exercise.id for exercise in begun] == ["week1/other", "week1/other"]
+
+
 class Nothing:
     """A pool that starts no node."""
 

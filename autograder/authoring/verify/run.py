@@ -18,18 +18,20 @@ TABLE = "docs/kill-table.md"
 
 
 def verify(
-    policy: Policy, modules: Sequence[str], seeds: int, nodes: int, progress: Progress = lambda *_: None
+    policy: Policy, targets: Sequence[str], seeds: int, nodes: int, progress: Progress = lambda *_: None
 ) -> Report:
-    """Every gate for the exercises of `modules`.
+    """Every gate for some exercises.
 
     Args:
+        targets: names of modules, and ids of exercises.
         seeds: on how many seeds the solution must pass.
         nodes: how many submissions are graded at a time.
     """
-    exercises = [exercise for exercise in policy.exercises() if exercise.module in modules]
+    exercises = [exercise for exercise in policy.exercises() if {exercise.module, exercise.id} & set(targets)]
+    modules = dict.fromkeys(exercise.module for exercise in exercises)
     report = Report()
     progress("reading", 0, 0)
-    report.problems += prose.drift_problems(policy.course, modules)
+    report.problems += prose.drift_problems(policy.course, [*modules])
     for module in modules:
         report.problems += prose.module_problems(policy.course.module(module))
     for exercise in exercises:
