@@ -24,6 +24,7 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/autograder build --check
+	$(BIN)/python docs/diagrams.py --check
 
 verify: $(VENV)/.dev
 	$(BIN)/autograder verify --table

@@ -16,9 +16,8 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])  # math.erf at every entry of
 
 
 def _sigmoid(x: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """σ(x) = 1 / (1 + exp(-x)) for any x, however large."""
-    decay = np.exp(-np.abs(x))  # (...)
-    return np.where(x >= 0, 1.0, decay) / (1.0 + decay)
+    """σ(x) = 1 / (1 + exp(-x)), which is (1 + tanh(x / 2)) / 2: right for any x, however large."""
+    return 0.5 + 0.5 * np.tanh(0.5 * x)  # (...)
 
 
 def leaky_relu(x: Float[np.ndarray, "..."], slope: float = 0.01) -> Float[np.ndarray, "..."]:

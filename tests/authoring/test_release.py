@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,13 @@ def test_attempts_junk_and_links_are_left_behind(course, out, tmp_path):
     assert {"conftest.py", "README.md", "m00_foundations/_data.py", "m00_foundations/figures/curve.svg"} <= names
     assert not [name for name in names if "attempt" in name or "scratch" in name or "draw" in name or "notes" in name]
     assert not [name for name in names if "pyc" in name or "checkpoint" in name or "~" in name or "link" in name]
+
+
+def test_the_course_of_this_repository_gives_nothing_away(out):
+    course = Course(Path(__file__).parents[2])
+    names = {path.as_posix() for path in release(course, out)}
+    assert {f"exercises/{exercise.id}.py" for exercise in course.exercises} <= names
+    assert "exercises/m00_foundations/the_road.svg" in names
 
 
 def test_a_released_folder_is_a_course_whose_commands_work(course, out):

@@ -47,7 +47,7 @@ def test_it_is_one_file_that_needs_no_network_and_runs_no_script(begun):
 def test_every_picture_has_a_text_and_every_bar_a_label(begun):
     (begun.exercises_dir / "week1/data_flow.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     html = page(begun)
-    assert re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="data flow">', html)
+    assert re.search(r'<img src="data:image/svg\+xml;base64,[^"]+" alt="diagram: data flow">', html)
     assert all("aria-label=" in bar for bar in re.findall(r"<progress[^>]*>", html))
     assert all('role="img"' in svg and "aria-label=" in svg for svg in re.findall(r"<svg[^>]*>", html))
 
