@@ -145,6 +145,8 @@ class GradingLoop:
         judge = self.judges[job.exercise]
         if job.seed is not None:
             judge = replace(judge, seed=job.seed)
+        if job.task is not None:
+            judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
         closing = self.run_children(judge, job, deadline, judge.order, found)

@@ -38,6 +38,7 @@ class Job:
         files: source text by exercise id: the exercise itself and the learner's exercises that it imports.
         seconds: after this long the node is taken for dead.
         seed: of the inputs of the checks, if not that of the node.
+        task: run the checks of this task alone.
     """
 
     learner: str
@@ -46,6 +47,7 @@ class Job:
     sha256: str
     seconds: float
     seed: int | None = None
+    task: str | None = None
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}

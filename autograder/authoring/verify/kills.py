@@ -37,7 +37,8 @@ def submit_trials(exercise: Exercise, seeds: int, hidden: Pool, public: Pool) ->
     trials += [Trial("stub", pool is public, pool.submit(_job(exercise, stub))) for pool in (hidden, public)]
     for mistake in mistakes_of(exercise):
         source = apply_mistake(solution.decode(), mistake).encode()
-        trials += [Trial(mistake, pool is public, pool.submit(_job(exercise, source))) for pool in (hidden, public)]
+        job = _job(exercise, source, task=mistake.task)
+        trials += [Trial(mistake, pool is public, pool.submit(job)) for pool in (hidden, public)]
     return trials
 
 
@@ -46,9 +47,9 @@ def mistakes_of(exercise: Exercise) -> list[Mistake]:
     return [mistake for mistake in found if mistake.exercise == exercise.name]
 
 
-def _job(exercise: Exercise, source: bytes, seed: int | None = None) -> Job:
+def _job(exercise: Exercise, source: bytes, seed: int | None = None, task: str | None = None) -> Job:
     files = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
-    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed)
+    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, task)
 
 
 def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[], None]) -> Iterator[Problem]:
@@ -125,7 +126,7 @@ def _program(task: str, checks: Sequence[CheckResult], where: str) -> Iterator[P
 
 
 def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
-    lost = [check for check in result.checks if check.task == mistake.task and check.status is not Status.PASSED]
+    lost = [check for check in result.checks if check.status is not Status.PASSED]
     if public:
         row.public_killed += bool(lost)
         return
