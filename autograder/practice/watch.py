@@ -38,7 +38,7 @@ class Watch:
     def __init__(self, course: Course, exercises: Sequence[Exercise], current: Exercise, follow: bool = False):
         self.course, self.exercises, self.current, self.follow = course, list(exercises), current, follow
         self.policy = Policy.load(course)
-        self.resized = False
+        self.resized = self.interrupted = False
         self.checkers: dict[tuple[str, ...], Checker] = {}
         self.console = show.console()
         self.verdict: Verdict | None = None
@@ -49,9 +49,10 @@ class Watch:
         """Until `q` or Ctrl-C."""
         with Keys() as keys:
             signal.signal(signal.SIGWINCH, lambda *_: setattr(self, "resized", True))
+            signal.signal(signal.SIGINT, self.interrupt)
             try:
                 self.check()
-                while True:
+                while not self.interrupted:
                     key = keys.pressed(POLL_SECONDS)
                     if key == "q":
                         return
@@ -67,6 +68,12 @@ class Watch:
                 return
             finally:
                 signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt(self, *_: object) -> None:
+        """Note Ctrl-C as well as raise it: where Python is just clearing away an object, what is raised is lost."""
+        self.interrupted = True
+        raise KeyboardInterrupt
 
     def check(self) -> None:
         """Check the current exercise and show what came out."""

@@ -181,6 +181,33 @@ def test_ctrl_c_ends_it_and_leaves_the_terminal_as_it_was(watch):
     assert termios.tcgetattr(terminal.master)[3] == before[3]
 
 
+LOSES_IT = """
+import os, signal, sys
+from autograder.cli import app
+from autograder.practice.watch import Watch
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+draw = Watch.draw
+
+def draw_and_clear_away(self):
+    draw(self)
+    Dying()  # what is raised while an object is cleared away, Python reports and forgets
+
+Watch.draw = draw_and_clear_away
+app(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_ends_it_at_whatever_moment_it_comes(course):
+    terminal = Terminal([sys.executable, "-c", LOSES_IT, "--course", str(course.root), "watch", "scaling"])
+    terminal.sees("q quit")
+    assert terminal.process.wait(PATIENCE) == 0
+    terminal.close()
+
+
 def test_the_process_that_runs_the_checks_may_die(watch, scaling):
     terminal = watch("scaling")
     terminal.sees("double is not started", "q quit")
