@@ -89,6 +89,7 @@ class Replay:
     def __init__(self, module: LocalModule, in_place: bool, scratch: Scratch | None = None):
         self.module, self.in_place, self.scratch = module, in_place, scratch
         self.results: dict[int, Any] = {}  # by the id of the call in the trace
+        self.left: dict[str, bytes] | None = None  # the files after the last call, where ours go on in their place
 
     def agrees(self, trace: Sequence[Call | Read]) -> bool:
         self.module._in_place = self.in_place
@@ -100,10 +101,13 @@ class Replay:
     def repeats(self, event: Call | Read) -> bool:
         if isinstance(event, Read):
             return same(event.value, getattr(self.here(event.owner), event.name))
-        if self.scratch:
+        if self.scratch is None:
+            return self.answers_alike(event)
+        if event.before != self.left:  # the check itself changed files, or ours are called otherwise
             self.scratch.restore(event.before)
-        agrees = self.answers_alike(event)
-        return agrees and (self.scratch is None or names(self.scratch.files()) == names(event.after))
+        agrees, files = self.answers_alike(event), self.scratch.files()
+        self.left = event.after if files.keys() == event.after.keys() else None
+        return agrees and len(files) == len(event.after) and names(files) == names(event.after)
 
     def answers_alike(self, event: Call) -> bool:
         args = self.here(list(event.args))
@@ -151,13 +155,15 @@ class Replay:
 
 
 def same(theirs: Any, ours: Any) -> bool:
-    """Equal in type, shape, dtype and, up to rounding, in every value; nan equals nan."""
+    """Equal in type, shape, dtype and, up to rounding, in every value; nan equals nan. A tensor may want gradients, too."""
     if isinstance(theirs, RemoteObject) or isinstance(ours, LocalObject):
         return isinstance(theirs, RemoteObject) and isinstance(ours, LocalObject)
     if isinstance(theirs, dict) and isinstance(ours, dict):
         return theirs.keys() == ours.keys() and all(same(value, ours[key]) for key, value in theirs.items())
     if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
         return len(theirs) == len(ours) and all(map(same, theirs, ours))
+    if getattr(theirs, "requires_grad", False) is not getattr(ours, "requires_grad", False):
+        return False
     return compare(theirs, ours, None, Rule(nan=True)) is None
 
 

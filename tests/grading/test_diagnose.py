@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.diagnose import Diagnosis
+from autograder.grading.diagnose import Diagnosis, same
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.testing.probe import Probe
@@ -170,6 +170,50 @@ def test_clip_cuts_what_is_too_high(learner):
     assert_close(x, np.array([1.0, 2.0, 2.0]))
 """
 
+KEEPER = """\
+from pathlib import Path
+
+
+class Keeper:
+    def __init__(self, folder):
+        # BEGIN SOLUTION
+        self.folder = Path(folder)
+        self.folder.mkdir()
+        # END SOLUTION
+
+    def put(self, number):
+        # BEGIN SOLUTION
+        for old in self.folder.iterdir():
+            old.unlink()
+        (self.folder / f"{abs(number)}.txt").write_text(str(number))
+        # END SOLUTION
+
+    def get(self):
+        # BEGIN SOLUTION
+        return int(max(self.folder.iterdir()).read_text())
+        # END SOLUTION
+"""
+
+TEST_KEEPER = """\
+def test_keeper_gives_back_what_was_put(learner, scratch):
+    keeper = learner.Keeper(str(scratch / "kept"))
+    keeper.put(3)
+    assert keeper.get() == 3
+
+
+def test_keeper_keeps_one_file(learner, scratch):
+    keeper = learner.Keeper(str(scratch / "kept"))
+    keeper.put(3)
+    keeper.put(4)
+    assert len(list((scratch / "kept").iterdir())) == 1
+
+
+def test_keeper_knows_signs(learner, scratch):
+    keeper = learner.Keeper(str(scratch / "kept"))
+    keeper.put(-3)
+    assert keeper.get() == -3
+"""
+
 
 def slip(task, name, replace, by):
     return f"  - {{task: {task}, name: {name}, replace: {replace!r}, by: {by!r}, says: This is {name}.}}\n"
@@ -197,6 +241,10 @@ MISTAKES = (
     + slip("normalise", "writes into its input", "return x / x.sum()", "x /= x.sum(); return x")
     + slip("normalise", "divides by the largest", "x.sum()", "x.max()")
     + slip("clip_", "works on a copy", "x[x > high] = high", "x = x.copy(); x[x > high] = high")
+    + "keeper:\n"
+    + slip("Keeper", "puts the next number", "str(number)", "str(number + 1)")
+    + slip("Keeper", "deletes nothing", "old.unlink()", "pass")
+    + slip("Keeper", "puts no sign", "str(number)", "str(abs(number))")
 )
 
 FILES = {
@@ -205,11 +253,13 @@ FILES = {
     "graders/m/test_stream.py": TEST_STREAM,
     "graders/m/test_meter.py": TEST_METER,
     "graders/m/test_writes.py": TEST_WRITES,
+    "graders/m/test_keeper.py": TEST_KEEPER,
     "solutions/m/plain.py": PLAIN,
     "solutions/m/twins.py": TWINS,
     "solutions/m/stream.py": STREAM,
     "solutions/m/meter.py": METER,
     "solutions/m/writes.py": WRITES,
+    "solutions/m/keeper.py": KEEPER,
     "solutions/m/mistakes.yml": MISTAKES,
 }
 
@@ -275,6 +325,9 @@ def test_a_mistake_is_named_and_says_what_the_author_wrote(hand_in):
         ("writes", "writes into its input", ["test_normalise_divides_by_the_sum"]),
         ("writes", "divides by the largest", ["test_normalise_divides_by_the_sum"]),
         ("writes", "works on a copy", ["test_clip_cuts_what_is_too_high"]),
+        # What a mistake has put it has to get again: the files are its own, and so is a folder that is still empty.
+        ("keeper", "puts the next number", ["test_keeper_gives_back_what_was_put"]),
+        ("keeper", "deletes nothing", ["test_keeper_keeps_one_file"]),  # called alike but for numbers
     ],
 )
 def test_each_kind_of_mistake_is_named(make, exercise, name, checks):
@@ -288,6 +341,13 @@ def test_what_is_read_from_an_object_counts(make):
         "test_meter_counts": ["never counts"],
         "test_meter_has_the_mean_of_what_it_saw": ["never counts"],
     }
+
+
+def test_a_tensor_that_wants_gradients_is_another_one():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(2)
+    assert same(x, x.clone()) and same({"x": [x]}, {"x": [x.clone()]})
+    assert not same(x.clone().requires_grad_(), x) and not same([x], [x.clone().requires_grad_()])
 
 
 def test_of_two_mistakes_with_the_same_answer_a_second_probe_decides(make):
