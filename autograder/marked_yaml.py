@@ -6,13 +6,24 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from autograder.catalog import near
 
 FieldPath = tuple[str, ...]
 Place = tuple[int, int]
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Fields(BaseModel):
+    """A mapping of such a file. A field left empty (`activations:`) is an empty mapping."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty(cls, value: object) -> object:
+        return {} if value is None else value
 
 
 class Problem(NamedTuple):

@@ -1,16 +1,17 @@
 """grading.yml: what each task is worth, its limits and what a learner may see. An empty file grades."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from autograder.catalog import Course, CourseError, Exercise, Module, near
-from autograder.marked_yaml import Document
+from autograder.deadlines import Attempts, Deadline, LateRules, Zone, instant, nearest
+from autograder.marked_yaml import Document, Fields
 
 Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 Points = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
@@ -36,22 +37,11 @@ def _module_path(name: str) -> str:
     return name
 
 
-class _Rules(BaseModel):
-    """A mapping of grading.yml. A field left empty (`activations:`) is an empty mapping."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty(cls, value: object) -> object:
-        return {} if value is None else value
-
-
 _no_names = BeforeValidator(lambda value: {} if value is None else value)
 _no_items = BeforeValidator(lambda value: [] if value is None else value)
 
 
-class Limits(_Rules):
+class Limits(Fields):
     """What a worker may use: `wall_seconds` for each check, the rest for the whole worker."""
 
     wall_seconds: float = Field(10, gt=0, le=3600, allow_inf_nan=False)
@@ -60,7 +50,7 @@ class Limits(_Rules):
     output_kb: int = Field(64, ge=1, le=65_536)
 
 
-class ExerciseRules(_Rules):
+class ExerciseRules(Deadline):
     points: Points | None = None
     tasks: Annotated[dict[str, Points], _no_names] = {}
     limits: Limits = Limits()
@@ -69,14 +59,15 @@ class ExerciseRules(_Rules):
     visibility: Visibility | None = None
 
 
-class ModuleRules(_Rules):
+class ModuleRules(Deadline):
     points: Points | None = None
     exercises: Annotated[dict[str, ExerciseRules], _no_names] = {}
 
 
-class Settings(_Rules):
+class Settings(Deadline):
     title: str = "Deep learning exercises"
     seed: int = Field(0, ge=0, lt=2**63)
+    time_zone: Zone = "UTC"
     visibility: Visibility = "visible"
     limits: Limits = Limits()
     carried_forward: float = Field(1, ge=0, le=1, allow_inf_nan=False)
@@ -133,6 +124,22 @@ class Policy:
         own = self._rules(exercise).limits.model_dump(exclude_unset=True)
         return self.settings.limits.model_copy(update=own)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.time_zone)
+
+    def due(self, exercise: Exercise) -> datetime | None:
+        """When it is due, in UTC."""
+        when = nearest(self._levels(exercise), "due")
+        return when and instant(when, self.zone)
+
+    def late(self, exercise: Exercise) -> LateRules:
+        return nearest(self._levels(exercise), "late") or LateRules()
+
+    def attempts(self, exercise: Exercise) -> Attempts:
+        """Which of several attempts counts."""
+        return nearest(self._levels(exercise), "attempts") or "best"
+
     def visibility(self, exercise: Exercise) -> Visibility:
         return self._rules(exercise).visibility or self.settings.visibility
 
@@ -144,14 +151,15 @@ class Policy:
         """Modules, by dotted name, that a submission may not import."""
         return frozenset(self._rules(exercise).forbid_imports)
 
-    def digest(self) -> str:
-        """A hash that changes only when a rule does: comments, layout and defaults written out do not count."""
-        rules = self.settings.model_dump(mode="json", exclude_defaults=True)
-        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
-
     def _rules(self, exercise: Exercise) -> ExerciseRules:
-        module = self.settings.modules.get(exercise.module, ModuleRules())
-        return module.exercises.get(exercise.name, ExerciseRules())
+        return self._module_rules(exercise).exercises.get(exercise.name, ExerciseRules())
+
+    def _module_rules(self, exercise: Exercise) -> ModuleRules:
+        return self.settings.modules.get(exercise.module, ModuleRules())
+
+    def _levels(self, exercise: Exercise) -> tuple[Deadline, ...]:
+        """What may be said of an exercise's deadline, the nearest first."""
+        return self._rules(exercise), self._module_rules(exercise), self.settings
 
     def _in_order(self, module: Module) -> list[Exercise]:
         listed = list(self.settings.modules.get(module.name, ModuleRules()).exercises)
@@ -163,6 +171,8 @@ def _fields_at(path: tuple[str, ...]) -> Iterable[str]:
     match path:
         case (*_, "limits"):
             return Limits.model_fields
+        case (*_, "late"):
+            return LateRules.model_fields
         case ("modules", _):
             return ModuleRules.model_fields
         case ("modules", _, "exercises", _):

@@ -61,6 +61,7 @@ def _class(graded: Graded) -> dict[str, Any]:
     return {
         "version": VERSION,
         "learners": {submission.learner: submission.notes for submission in graded.submissions},
+        "submitted": {s.learner: s.submitted for s in graded.submissions if s.submitted is not None},
         "exercises": [exercise.id for exercise in graded.exercises],
     }
 
@@ -73,7 +74,11 @@ def read_results(policy: Policy, out: Path) -> Graded:
     """
     try:
         class_ = json.loads((out / CLASS).read_text(encoding="utf-8"))
-        submissions = [Submission(learner, notes=notes) for learner, notes in class_["learners"].items()]
+        times = class_.get("submitted", {})
+        submissions = [
+            Submission(learner, notes=notes, submitted=times.get(learner))
+            for learner, notes in class_["learners"].items()
+        ]
         exercises = [policy.course.exercise(name) for name in class_["exercises"]]
         with (out / "journal.jsonl").open("rb") as file:
             entries, _ = read_entries(out / "journal.jsonl", file)
@@ -109,6 +114,7 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str,
         "earned": None if result.is_open else round(score.earned, 4),
         "outcome": result.outcome,
         "note": _learner_note(result),
+        "remarks": graded.remarks(learner, exercise),
         "tasks": [
             {
                 "task": task.task,

@@ -32,12 +32,16 @@ SOURCES = (".py", NOTEBOOK)
 
 @dataclass(frozen=True)
 class Entry:
-    """One file somewhere in a submission: its path inside it, and how to read it (or why not)."""
+    """One file somewhere in a submission: its path inside it, and how to read it (or why not).
+
+    `changed` is when, in seconds since 1970; of what lies in an archive that is the learner's word, and not known.
+    """
 
     path: PurePosixPath
     size: int
     source: object
     problem: str = ""
+    changed: float | None = None
 
     @property
     def is_notebook(self) -> bool:
@@ -99,7 +103,7 @@ def file_entry(path: Path, inside: PurePosixPath) -> Entry:
         return Entry(inside, 0, path, "is a link; links are not followed")
     if not stat.S_ISREG(status.st_mode):
         return Entry(inside, 0, path, "is not a regular file")
-    return Entry(inside, status.st_size, path)
+    return Entry(inside, status.st_size, path, changed=status.st_mtime)
 
 
 def zip_entries(archive: zipfile.ZipFile) -> Iterator[Entry]:

@@ -88,6 +88,10 @@ class Graded:
     def score(self, learner: str, exercise: Exercise) -> ExerciseScore:
         return score_exercise(self.results[learner, exercise.id], self.points(exercise), self.policy.carried_forward)
 
+    def remarks(self, learner: str, exercise: Exercise) -> list[str]:
+        """What the learner should know about how these points came about, beside the checks."""
+        return []
+
     def total(self, learner: str) -> tuple[float, float]:
         """Points earned and possible."""
         scores = [self.score(learner, exercise) for exercise in self.exercises]

@@ -47,16 +47,22 @@ class Submission:
         files: source text by exercise id.
         refused: why a file that belongs to an exercise was not read, by exercise id.
         notes: anything else worth saying (files that belong to no exercise, a broken zip).
+        submitted: when, in seconds since 1970: of a file or zip when it was last changed, of a folder the newest of its files.
     """
 
     learner: str
     files: dict[str, bytes] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    submitted: float | None = None
 
     def note(self, text: str) -> None:
         if len(self.notes) < MAX_NOTES:
             self.notes.append(printable(text))
+
+    def handed_in(self, when: float | None) -> None:
+        if when is not None:
+            self.submitted = max(when, self.submitted or when)
 
 
 def find_submissions(root: Path, exercises: Sequence[Exercise]) -> list[Submission]:
@@ -110,7 +116,8 @@ def _learner_name(path: Path, exercises: Sequence[Exercise]) -> str:
 
 
 def _merge(one: Submission, other: Submission) -> Submission:
-    merged = Submission(one.learner, other.files | one.files, other.refused | one.refused)
+    submitted = max((each.submitted for each in (one, other) if each.submitted is not None), default=None)
+    merged = Submission(one.learner, other.files | one.files, other.refused | one.refused, submitted=submitted)
     twice = [f"{name}: handed in twice; the first one was graded" for name in other.files if name in one.files]
     for note in dict.fromkeys([*one.notes, *twice, *other.notes]):
         merged.note(note)
@@ -135,6 +142,7 @@ def _read_zip(submission: Submission, path: Path, exercises: Sequence[Exercise])
         if problem := file_entry(path, PurePosixPath(path.name)).problem:
             raise ValueError(problem)
         with ZipSource(path) as file, zipfile.ZipFile(file) as archive:
+            submission.handed_in(os.fstat(file.fileno()).st_mtime)
             _assign(submission, zip_entries(archive), exercises)
     except UNREADABLE as error:
         submission.note(f"{path.name} cannot be opened as a zip file: {reason(error)}")
@@ -221,6 +229,7 @@ def _take(submission: Submission, entry: Entry, exercise: str) -> None:
     if exercise in submission.files:
         submission.note(f"{printable(entry.path)}: handed in twice; the first one was graded")
         return
+    submission.handed_in(entry.changed)
     content, problem = source_of(entry)
     if problem:
         submission.refused.setdefault(exercise, f"{printable(entry.path)} {problem}")
