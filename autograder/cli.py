@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
-from autograder.commands import gradebook, nbgrader, practice
+from autograder.commands import gradebook, gradescope, nbgrader, practice
 from autograder.commands.course import list_exercises
 from autograder.commands.export import export
 from autograder.commands.grade import grade
@@ -91,6 +91,7 @@ app.command(rich_help_panel=TEACHING)(grade)
 app.command(rich_help_panel=TEACHING)(export)
 app.add_typer(gradebook.app, name="gradebook", rich_help_panel=TEACHING)
 app.add_typer(nbgrader.app, name="nbgrader", rich_help_panel=TEACHING)
+app.add_typer(gradescope.app, name="gradescope", rich_help_panel=TEACHING)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring

@@ -1,0 +1,1 @@
+"""Gradescope: a bundle to upload as its autograder, and what that runs there."""
