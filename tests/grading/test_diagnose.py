@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.diagnose import Diagnosis, same
+from autograder.grading.diagnose import Diagnosis, same, same_files
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.testing.probe import Probe
@@ -348,6 +348,16 @@ def test_a_tensor_that_wants_gradients_is_another_one():
     x = torch.ones(2)
     assert same(x, x.clone()) and same({"x": [x]}, {"x": [x.clone()]})
     assert not same(x.clone().requires_grad_(), x) and not same([x], [x.clone().requires_grad_()])
+
+
+def test_files_are_the_same_by_name_and_size_and_those_that_are_no_text_roughly():
+    graph, later = 1000 * b"\xff", 1040 * b"\xff"  # one calls a function serve_97, say, the other serve_2197
+    assert same_files({"a/graph.pb": graph, "run.17": b"x"}, {"run.4": b"y", "a/graph.pb": later})
+    assert not same_files({"a/graph.pb": graph}, {"a/graph.pb": 2 * graph})
+    assert not same_files({"a/graph.pb": graph}, {"b/graph.pb": graph})
+    assert not same_files({"run.17": b"x"}, {"run.17": b"x", "run.4": b"x"})
+    assert not same_files({"card.md": 1000 * b"x"}, {"card.md": 1001 * b"x"})
+    assert not same_files({"card.md": 1000 * b"x"}, {"card.md": graph})
 
 
 def test_of_two_mistakes_with_the_same_answer_a_second_probe_decides(make):
