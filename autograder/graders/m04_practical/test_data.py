@@ -37,9 +37,18 @@ def words(probe):
     return [(torch.from_numpy(probe.integers(length, high=90, low=10)), length + 20) for length in (2, 6, 4)]
 
 
-def fields_of(dataset):
+def row_of(module, dataset, index):
+    """`dataset[index]`, read where the dataset is, so that a mistake in it can be recognised."""
+    return module.library("operator").getitem(dataset, index)
+
+
+def length_of(module, dataset):
+    return module.library("builtins").len(dataset)
+
+
+def fields_of(module, dataset):
     """All rows and all labels of a dataset, read one by one."""
-    pairs = [dataset[i] for i in range(len(dataset))]
+    pairs = [row_of(module, dataset, i) for i in range(length_of(module, dataset))]
     return torch.stack([row for row, _ in pairs]), torch.stack([label for _, label in pairs])
 
 
@@ -88,7 +97,7 @@ def batches_by_hand(lengths, batch_size, batches_per_pool, drop_last, seed):
 @pytest.mark.stage("shape")
 def test_tabular_dataset_gives_a_float32_row_and_an_int64_label(learner, probe):
     features, labels = table(probe)
-    item = learner.TabularDataset(features, labels)[1]
+    item = row_of(learner, learner.TabularDataset(features, labels), 1)
     assert isinstance(item, tuple | list) and len(item) == 2, "a row is the tuple (features, label)"
     assert_shape(item[0], (probe.size("D"),), torch.float32, name="the features")
     assert_shape(item[1], (), torch.int64, name="the label")
@@ -96,12 +105,12 @@ def test_tabular_dataset_gives_a_float32_row_and_an_int64_label(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_tabular_dataset_is_as_long_as_the_table(learner, probe):
-    assert len(learner.TabularDataset(*table(probe))) == probe.size("N")
+    assert length_of(learner, learner.TabularDataset(*table(probe))) == probe.size("N")
 
 
 def test_tabular_dataset_gives_every_row_with_its_label(learner, probe):
     features, labels = table(probe)
-    got, of_rows = fields_of(learner.TabularDataset(features, labels))
+    got, of_rows = fields_of(learner, learner.TabularDataset(features, labels))
     assert_close(got, torch.tensor(features, dtype=torch.float32), name="the features")
     assert_close(of_rows, torch.tensor(labels, dtype=torch.int64), name="the labels")
 
@@ -110,7 +119,7 @@ def test_tabular_dataset_takes_labels_of_any_integer_dtype(learner, probe):
     features = probe.normal("N D")
     for dtype in (np.int64, np.uint8, np.int16):
         labels = probe.integers("N", high=100, low=3).astype(dtype)
-        _, got = fields_of(learner.TabularDataset(features, labels))
+        _, got = fields_of(learner, learner.TabularDataset(features, labels))
         assert_close(got, torch.tensor(labels.astype(np.int64)), name=f"the labels from {np.dtype(dtype)}")
 
 
@@ -118,15 +127,17 @@ def test_tabular_dataset_counts_negative_indices_from_the_end(learner, probe):
     features, labels = table(probe)
     dataset = learner.TabularDataset(features, labels)
     for index in (-1, -len(labels)):
-        assert_close(dataset[index][0], torch.tensor(features[index], dtype=torch.float32), name="the features")
-        assert_close(dataset[index][1], torch.tensor(int(labels[index])), name="the label")
+        assert_close(
+            row_of(learner, dataset, index)[0], torch.tensor(features[index], dtype=torch.float32), name="the features"
+        )
+        assert_close(row_of(learner, dataset, index)[1], torch.tensor(int(labels[index])), name="the label")
 
 
 def test_tabular_dataset_hands_features_through_the_transform(learner, probe):
     features, labels = table(probe)
     dataset = learner.TabularDataset(features, labels, transform=lambda row: torch.cat([row * 2.0, row[:1] + 1.0]))
     expected = torch.tensor(features, dtype=torch.float32)
-    got, of_rows = fields_of(dataset)
+    got, of_rows = fields_of(learner, dataset)
     assert_close(got, torch.cat([expected * 2.0, expected[:, :1] + 1.0], dim=1), name="the features")
     assert_close(of_rows, torch.tensor(labels, dtype=torch.int64), name="the labels")
 
@@ -141,7 +152,7 @@ def test_tabular_dataset_transforms_a_row_each_time_it_is_asked_for(learner, pro
 
     dataset = learner.TabularDataset(features, labels, count)
     assert len(seen) == 0, "no row is transformed before it is asked for"
-    got = [dataset[1][0], dataset[0][0], dataset[1][0]]
+    got = [row_of(learner, dataset, 1)[0], row_of(learner, dataset, 0)[0], row_of(learner, dataset, 1)[0]]
     wanted = torch.tensor(features[[1, 0, 1]], dtype=torch.float32)
     assert_close(seen, list(wanted), name="what the transform was given")
     assert_close(got, [row + i for i, row in enumerate(wanted, start=1)], name="the features")
@@ -151,7 +162,7 @@ def test_tabular_dataset_survives_a_transform_that_works_in_place(learner, probe
     features, labels = table(probe)
     dataset = learner.TabularDataset(features, labels, learner.library("torch").Tensor.neg_)
     expected = -torch.tensor(features[0], dtype=torch.float32)
-    assert_close([dataset[0][0] for _ in range(3)], [expected] * 3)
+    assert_close([row_of(learner, dataset, 0)[0] for _ in range(3)], [expected] * 3)
 
 
 def test_tabular_dataset_survives_a_caller_that_works_in_place(learner, probe):
@@ -160,7 +171,9 @@ def test_tabular_dataset_survives_a_caller_that_works_in_place(learner, probe):
     builtins, first = learner.library("builtins"), learner.library("operator").itemgetter(0)
     changed = builtins.list(builtins.map(learner.library("torch").Tensor.zero_, builtins.map(first, dataset)))
     assert_close(torch.stack(changed), torch.zeros(probe.shape("N D")), name="the rows that the caller set to zero")
-    assert_close(dataset[0][0], torch.tensor(features[0], dtype=torch.float32), name="the row, asked for again")
+    assert_close(
+        row_of(learner, dataset, 0)[0], torch.tensor(features[0], dtype=torch.float32), name="the row, asked for again"
+    )
 
 
 @pytest.mark.stage("whole")
@@ -194,7 +207,7 @@ def test_tabular_dataset_has_no_row_beyond_its_ends(learner, probe):
     dataset = learner.TabularDataset(features, labels)
     for index in (len(labels), -len(labels) - 1):
         with pytest.raises(IndexError):
-            dataset[index]
+            row_of(learner, dataset, index)
 
 
 # pad_collate
@@ -461,7 +474,7 @@ def test_bucket_batch_sampler_makes_one_smaller_batch_at_most(learner, probe):
 def test_bucket_batch_sampler_knows_how_many_batches_it_makes(learner, probe):
     for n, drop_last, expected in ((23, False, 5), (23, True, 4), (20, False, 4), (20, True, 4), (3, True, 0)):
         sampler = learner.BucketBatchSampler(lengths_for(probe, n), 5, 3, drop_last=drop_last)
-        assert len(sampler) == expected, f"{n} rows, drop_last={drop_last}: {expected} batches"
+        assert length_of(learner, sampler) == expected, f"{n} rows, drop_last={drop_last}: {expected} batches"
         assert len(list(sampler)) == expected, f"{n} rows, drop_last={drop_last}: it yields {expected} batches"
 
 
@@ -477,6 +490,7 @@ def test_bucket_batch_sampler_sorts_only_within_a_pool(learner, probe):
     lengths, seed = probe.permutation(24).tolist(), a_seed(probe)
     order = torch.randperm(24, generator=torch.Generator().manual_seed(seed)).tolist()
     pools = [set(order[:8]), set(order[8:16]), set(order[16:])]
+    learner.library("torch").manual_seed(5)  # should it be used by mistake, it draws the same again
     batches = list(learner.BucketBatchSampler(lengths, batch_size=4, batches_per_pool=2, seed=seed))
     for batch in batches:
         assert any(set(batch) <= pool for pool in pools), "the rows of a batch are all of one pool"

@@ -13,6 +13,13 @@ from autograder.testing import assert_close, assert_shape
 NAMES = ("stem", "body", "head")
 
 
+def seeded(module):
+    """The torch of a submission, drawing the same weights each time: so a mistake made with them can be recognised."""
+    library = module.library("torch")
+    library.manual_seed(5)
+    return library
+
+
 def network(torch_, bias=True):
     """Rows of 5 numbers to 4 logits, with batch normalisation, an activation in place and dropout on the way."""
     nn, model = torch_.nn, torch_.nn.Sequential()
@@ -24,7 +31,7 @@ def network(torch_, bias=True):
 
 def trained(module, probe):
     """A network beside the submission, with weights and statistics that no initialisation would give, and these."""
-    model, state = network(module.library("torch")), {}
+    model, state = network(seeded(module)), {}
     for name, value in network(torch).state_dict().items():
         state[name] = torch.tensor(3) if value.ndim == 0 else probe.tensor(*value.shape)
     state["stem.1.running_var"] = state["stem.1.running_var"].abs() + 0.2
@@ -64,6 +71,11 @@ def modes(model):
     """Which layers are in training mode, by name."""
     names = [name for name, _ in network(torch).named_modules()]
     return {name: model.get_submodule(name).training for name in names}
+
+
+def hooks(module, layer):
+    """How many forward hooks a layer has. Their numbers are never the same, so they stay where they are."""
+    return module.library("operator").attrgetter("_forward_hooks.__len__")(layer)()
 
 
 def layers_of(model):
@@ -110,9 +122,11 @@ def test_freeze_forgets_gradients_of_earlier_steps(learner, probe):
     model, _ = trained(learner, probe)
     set_gradients(learner, model, probe)
     learner.freeze(model)
+    open_ones = wanted(model)
     for name in ("stem.0", "stem.1", "body.0", "head"):
         for part in ("weight", "bias"):
             assert gradient(learner, model.get_submodule(name), part) is None, f"the gradient of {name}.{part} is None"
+    assert not any(open_ones.values()), "and no parameter will get another one"
 
 
 def test_freeze_puts_every_layer_inside_into_evaluation_mode(learner, probe):
@@ -239,7 +253,7 @@ def test_replace_head_can_learn_where_all_else_is_frozen(learner, probe):
 
 
 def test_replace_head_has_a_bias_only_if_the_old_one_had(learner, probe):
-    model = network(learner.library("torch"), bias=False)
+    model = network(seeded(learner), bias=False)
     head = learner.replace_head(model, "head", 3, generator(learner, 1))
     assert head.bias is None, "the old head has no bias, so the new one has none"
     assert "head.bias" not in model.state_dict(), "the old head has no bias, so the new one has none"
@@ -278,7 +292,7 @@ def test_replace_head_refuses_layers_that_are_not_linear(learner, probe):
 
 def stack(module, sizes=(5, 7, 6, 4)):
     """Linear layers with random weights, and a network of them."""
-    nn = module.library("torch").nn
+    nn = seeded(module).nn
     layers = [nn.Linear(d, m) for d, m in zip(sizes, sizes[1:], strict=False)]
     return layers, nn.Sequential(*layers)
 
@@ -386,7 +400,7 @@ def test_parameter_groups_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_parameter_groups_lists_a_shared_parameter_once_with_the_last_layer(learner):
-    nn = learner.library("torch").nn
+    nn = seeded(learner).nn
     shared, first, last = nn.Linear(3, 4), nn.Linear(4, 3), nn.Linear(4, 2)
     layers = [nn.Sequential(shared, first), nn.Sequential(shared, last), nn.Sequential(shared)]
     groups = learner.parameter_groups(layers, 0.9, decay=3.0)
@@ -459,7 +473,8 @@ def test_gradual_unfreeze_sets_modes_and_gradients_as_freeze_does(learner, probe
     set_gradients(learner, model, probe)
     learner.gradual_unfreeze(layers_of(model), 1)
     expected = {name: name.startswith(("body", "head")) for name in modes(model) if name}
-    got = {name: mode for name, mode in modes(model).items() if name}
+    got, open_ones = {name: mode for name, mode in modes(model).items() if name}, wanted(model)
+    assert open_ones == {name: name.startswith(("body", "head")) for name in open_ones}, "open ones want gradients"
     assert got == expected, "open layers are in training mode, the others in evaluation mode, with all inside them"
     assert gradient(learner, model.get_submodule("stem.0"), "weight") is None, "a frozen layer has no gradient left"
 
@@ -556,21 +571,21 @@ def test_feature_extract_removes_its_hook(learner, probe):
     model, _ = trained(learner, probe)
     for _ in range(2):
         learner.feature_extract(model, "stem.0", probe.tensor(3, 5))
-    hooks = {name: len(model.get_submodule(name)._forward_hooks) for name in modes(model)}
-    assert set(hooks.values()) == {0}, f"hooks are left: {hooks}"
+    left = {name: hooks(learner, model.get_submodule(name)) for name in modes(model)}
+    assert set(left.values()) == {0}, f"hooks are left: {left}"
 
 
 def test_feature_extract_sends_no_more_rows_than_told_at_a_time(learner, probe):
-    model, state = trained(learner, probe)
-    sizes, x = [], probe.tensor(11, 5)
-    model.get_submodule("stem").register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    got = learner.feature_extract(model, "head", x, batch_size=4)
-    assert_close(got, twin(state).eval()(x).detach())
+    nn, sizes, x = seeded(learner).nn, [], probe.tensor(11, 5)
+    model = nn.Sequential(nn.Linear(5, 6), nn.Softmax(dim=0))  # over the rows of a batch: they sum to one in each
+    model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
+    got = learner.feature_extract(model, "1", x, batch_size=4)
     assert max(sizes) <= 4 and sum(sizes) == 11, f"11 rows go through in batches of at most 4, not of {sizes}"
+    assert_close(got.sum(dim=0), torch.full((6,), 3.0), name="how many batches there are, by what sums to one in each")
 
 
 def test_feature_extract_flattens_all_axes_but_the_first(learner, probe):
-    nn = learner.library("torch").nn
+    nn = seeded(learner).nn
     model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 3 * 5, 2))
     x = probe.tensor(5, 2, 4, 6)
     expected = torch.nn.functional.conv2d(x, model[0].weight.detach(), model[0].bias.detach())
@@ -617,5 +632,6 @@ def test_feature_extract_cleans_up_when_the_network_fails(learner, probe):
     before = modes(model)
     with pytest.raises(RuntimeError):
         learner.feature_extract(model, "stem.0", probe.tensor(4, 9))  # rows of the wrong width
-    assert modes(model) == before, "each layer is in the mode in which it was"
-    assert len(model.get_submodule("stem.0")._forward_hooks) == 0, "the hook is removed"
+    left, after = hooks(learner, model.get_submodule("stem.0")), modes(model)
+    assert left == 0, "the hook is removed"
+    assert after == before, "each layer is in the mode in which it was"

@@ -315,6 +315,13 @@ def head_alone(model, images, labels, classes):
         optimizer.step()
 
 
+def pretrained_after(images, order):
+    """The filters of the pre-trained network after fine-tuning on five images of each class."""
+    chosen, model = torch.cat([order[CLASSES[order] == k][:5] for k in range(5)]), pretrained()
+    fine_tuning.fine_tune(model, images[chosen], CLASSES[chosen], 5, generator(2))
+    return {name: value for name, value in model.state_dict().items() if name.endswith(".0.weight")}
+
+
 @figure
 def what_pre_training_is_worth():
     images, sizes = photographs(), (2, 5, 15, 40)
@@ -345,13 +352,6 @@ def what_pre_training_is_worth():
     panels[1].bar(list(moved), [float(size) for size in moved.values()], color=BLUE)
     panels[1].set(title="how far the filters moved", ylabel="change relative to their size")
     panels[1].tick_params(axis="x", rotation=15)
-
-
-def pretrained_after(images, order):
-    """The filters of the pre-trained network after fine-tuning on five images of each class."""
-    chosen, model = torch.cat([order[CLASSES[order] == k][:5] for k in range(5)]), pretrained()
-    fine_tuning.fine_tune(model, images[chosen], CLASSES[chosen], 5, generator(2))
-    return {name: value for name, value in model.state_dict().items() if name.endswith(".0.weight")}
 
 
 # %% [markdown]

@@ -89,7 +89,8 @@ def accuracy(state, images, labels):
 
 
 def small(module, classes=7):
-    """An untrained network of the same kind, with few parameters."""
+    """An untrained network of the same kind, with few parameters, the same each time: so a mistake can be recognised."""
+    module.library("torch").manual_seed(5)
     nn, model = module.library("torch").nn, module.library("torch").nn.Sequential()
     model.add_module("stem", nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()))
     model.add_module("neck", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()))
@@ -124,8 +125,10 @@ def test_fine_tune_makes_a_head_for_any_number_of_classes(learner, probe):
 def test_fine_tune_leaves_the_network_in_evaluation_mode(learner, probe):
     model, (images, labels) = small(learner), bars(probe)
     learner.fine_tune(model, images, labels, 2, generator(learner, probe.generator()))
+    alone, together = model(images[:1]), model(images)
     training = [name for name in ("", "stem", "stem.1", "neck", "head") if model.get_submodule(name).training]
     assert training == [], f"these layers are still in training mode: {training}"
+    assert_close(alone, together[:1], name="the logits of an image on its own, which are those in a batch")
 
 
 def test_fine_tune_trains_every_layer(learner, probe):
