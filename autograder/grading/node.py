@@ -72,6 +72,8 @@ class GradingLoop:
         self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
         hello = Hello(faults=self.faults())
         for name, judge in self.judges.items():
+            if self.settings.public:
+                continue  # learners are told of these by the card alone
             judge.diagnosis = Diagnosis(self.exercises[name])
             try:
                 judge.diagnosis.prepare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from autograder import installed
 from autograder.authoring.verify import branches, kills, probes, prose
@@ -42,13 +43,17 @@ def verify(
     for exercise in gradable:
         report.problems += probes.probe_problems(exercise)
     report.problems += _graded(policy, gradable, seeds, nodes, progress, report)
-    for module in modules:
-        of_module = [exercise for exercise in exercises if exercise.module == module and exercise not in absent]
-        progress(f"examples and branches of {module}", 0, 0)
-        if of_module:
-            report.problems += prose.doctest_problems(of_module)
-            report.problems += branches.branch_problems(of_module)
+    progress("running examples, measuring branches", 0, 0)
+    by_module = [[e for e in exercises if e.module == module and e not in absent] for module in modules]
+    with ThreadPoolExecutor(nodes) as threads:  # each runs processes of its own
+        for problems in threads.map(_examples_and_branches, filter(None, by_module)):
+            report.problems += problems
     return report
+
+
+def _examples_and_branches(exercises: list[Exercise]) -> list[Problem]:
+    """Of one module."""
+    return [*prose.doctest_problems(exercises), *branches.branch_problems(exercises)]
 
 
 def _graded(
