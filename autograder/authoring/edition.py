@@ -52,6 +52,39 @@ testpaths = ["exercises"]
 addopts = ["--import-mode=importlib"]
 """
 
+_WORKFLOW = """\
+# GitHub Classroom: on every push the public checks run, and the points of the tasks that pass are posted.
+name: Autograding
+on: [push, workflow_dispatch, repository_dispatch]
+permissions:
+  checks: write
+  actions: read
+  contents: read
+jobs:
+  autograding:
+    runs-on: ubuntu-latest
+    if: github.actor != 'github-classroom[bot]'
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+          cache: pip
+      - run: pip install -e {target}
+{steps}
+      - uses: classroom-resources/autograding-grading-reporter@v1
+        env:
+{results}
+        with:
+          runners: {runners}
+"""
+
+_STEP = """\
+      - name: {module}
+        id: {module}
+        run: autograder check {module} --classroom
+        timeout-minutes: 10"""
+
 _README = """\
 # {title}
 
@@ -102,10 +135,9 @@ def pyproject() -> str:
 def readme(title: str, exercises: list[Exercise]) -> str:
     """What a learner reads first; `exercises` in the order to take them."""
     first = exercises[0]
-    needed = [name for name in FRAMEWORKS if any(name in exercise.libraries for exercise in exercises)]
     return _README.format(
         title=title,
-        target=f"'.[{','.join(needed)}]'" if needed else ".",
+        target=_target(exercises),
         pytest=f"pytest exercises/{first.module}/test_{first.name}.py",
         python=_python_versions(),
         first=f"exercises/{first.id}.py",
@@ -113,6 +145,24 @@ def readme(title: str, exercises: list[Exercise]) -> str:
         task=first.tasks[0],
         exercises="\n".join(f"{i}. `exercises/{exercise.id}.py`" for i, exercise in enumerate(exercises, start=1)),
     )
+
+
+def workflow(exercises: list[Exercise]) -> str:
+    """A GitHub workflow with a step for each module."""
+    modules = list(dict.fromkeys(exercise.module for exercise in exercises))
+    results = [f'          {name.upper()}_RESULTS: "${{{{ steps.{name}.outputs.result }}}}"' for name in modules]
+    return _WORKFLOW.format(
+        target=_target(exercises),
+        steps="\n".join(_STEP.format(module=name) for name in modules),
+        results="\n".join(results),
+        runners=",".join(modules),
+    )
+
+
+def _target(exercises: list[Exercise]) -> str:
+    """What pip installs: this repository, with the frameworks that the exercises need."""
+    needed = [name for name in FRAMEWORKS if any(name in exercise.libraries for exercise in exercises)]
+    return f"'.[{','.join(needed)}]'" if needed else "."
 
 
 def _python_versions() -> str:

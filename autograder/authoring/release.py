@@ -24,8 +24,12 @@ class ReleaseError(AuthoringError):
     """Nothing was released; the message says why."""
 
 
-def release(course: Course, out: str | Path, modules: Iterable[str] | None = None) -> list[Path]:
+def release(
+    course: Course, out: str | Path, modules: Iterable[str] | None = None, classroom: bool = False
+) -> list[Path]:
     """Write the learners' repository to `out`, a new folder or an earlier release; returns its files, relative to it.
+
+    With `classroom` it has a workflow that posts points to GitHub Classroom.
 
     It is put together and searched for leaks next to `out` first, so `out` changes only when all is well.
     """
@@ -36,7 +40,7 @@ def release(course: Course, out: str | Path, modules: Iterable[str] | None = Non
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         staging = Path(temporary) / "release"
-        _fill(staging, course, chosen, plan)
+        _fill(staging, course, chosen, plan, classroom)
         if leaks := find_leaks(course, staging):
             raise ReleaseError("nothing was released, because it would give solutions away:\n" + "\n".join(leaks))
         files = [path.relative_to(staging) for path in regular_files(staging)]
@@ -70,7 +74,7 @@ def _refuse_bad_place(course: Course, out: Path) -> None:
         raise ReleaseError(f"{out} is not empty and is not an earlier release; name a new folder")
 
 
-def _fill(staging: Path, course: Course, modules: list[Module], plan: dict[Path, bytes]) -> None:
+def _fill(staging: Path, course: Course, modules: list[Module], plan: dict[Path, bytes], classroom: bool) -> None:
     """Put the repository together. Generated files come from the solutions, never from what lies in exercises/."""
     names = {module.name for module in modules}
     for path, content in plan.items():
@@ -87,6 +91,8 @@ def _fill(staging: Path, course: Course, modules: list[Module], plan: dict[Path,
     _put(staging / "README.md", edition.readme(policy.title, exercises).encode())
     _put(staging / LISTING, edition.listing(policy, exercises).encode())
     _put(staging / ".gitignore", edition.GITIGNORE.encode())
+    if classroom:
+        _put(staging / ".github" / "workflows" / "classroom.yml", edition.workflow(exercises).encode())
     for path in map(course.root.joinpath, LICENSES):
         if path.is_file() and not path.is_symlink():
             _put(staging / path.name, path.read_bytes())

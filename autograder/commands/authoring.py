@@ -78,6 +78,9 @@ def release(
     module: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this module; may be given several times.")
     ] = None,
+    classroom: Annotated[
+        bool, typer.Option("--classroom", help="With a workflow that posts points to GitHub Classroom.")
+    ] = False,
 ) -> None:
     """Write the learners' repository: stubs, public tests, hints, lessons and the package to run them.
 
@@ -87,7 +90,7 @@ def release(
     """
     from autograder.authoring.release import release as write_release
 
-    files = write_release(Course.find(context.obj), out, module)
+    files = write_release(Course.find(context.obj), out, module, classroom)
     print(f"released {len(files)} files to {out}")
 
 

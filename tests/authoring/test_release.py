@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from autograder.authoring.release import MANIFEST, ReleaseError, release
 from autograder.catalog import Course, CourseError
@@ -106,6 +107,18 @@ def test_the_course_of_this_repository_gives_nothing_away(out):
     names = {path.as_posix() for path in release(course, out)}
     assert {f"exercises/{exercise.id}.py" for exercise in course.exercises} <= names
     assert "exercises/m00_foundations/the_road.svg" in names
+
+
+def test_a_workflow_for_github_classroom_has_a_step_and_a_result_for_each_module(course, out):
+    assert not (out / ".github").exists()
+    release(course, out, classroom=True)
+    workflow = yaml.safe_load((out / ".github/workflows/classroom.yml").read_text())
+    *steps, reporter = workflow["jobs"]["autograding"]["steps"]
+    modules = [module.name for module in course.modules]
+    assert [step["id"] for step in steps if "id" in step] == modules
+    assert reporter["with"]["runners"].split(",") == modules
+    results = {f"{name.upper()}_RESULTS": f"${{{{ steps.{name}.outputs.result }}}}" for name in modules}
+    assert reporter["env"] == results
 
 
 def test_a_released_folder_is_a_course_whose_commands_work(course, out):

@@ -1,5 +1,6 @@
 """`autograder` for learners, command by command."""
 
+import base64
 import hashlib
 import json
 import zipfile
@@ -165,3 +166,18 @@ def test_doctor_says_what_runs_and_how_to_mend_what_does_not(autograder, course)
     ill = autograder("doctor")
     assert ill.exit_code == 1
     assert "✗ week1" in ill.output and "pip install no_such_library" in ill.output
+
+
+def test_a_workflow_is_told_the_points_of_the_tasks_that_pass(course, scaling, tmp_path, monkeypatch):
+    scaling.stub.write_text(solved(DOUBLE, "return x / 3"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    done = run_here("--course", course.root, "check", "scaling", "--classroom")
+    assert done.exit_code == 0, done.output
+    name, _, value = (tmp_path / "output").read_text().strip().partition("=")
+    said = json.loads(base64.b64decode(value))
+    assert (name, said["version"], said["status"], said["max_score"]) == ("result", 3, "fail", 2.0)
+    assert [(test["name"], test["status"], test["score"]) for test in said["tests"]] == [
+        ("week1/scaling double", "pass", 1.0),
+        ("week1/scaling half", "fail", 0),
+    ]
+    assert "expected" in said["tests"][1]["message"]
