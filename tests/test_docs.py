@@ -28,3 +28,8 @@ def test_every_task_in_the_debugging_guide_is_one():
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[-2])}
     assert len(named) > 40
     assert named <= tasks, sorted(named - tasks)
+
+
+def test_the_road_map_leads_to_every_exercise_and_to_nothing_else():
+    named = set(re.findall(r"`(m\d\d_\w+/\w+)`", (ROOT / "docs/curriculum.md").read_text()))
+    assert named == {exercise.id for exercise in Course(ROOT).exercises}

@@ -108,6 +108,34 @@ def test_dynamic_loss_scaler_divides_the_gradients_of_all_groups(learner, probe)
     assert_close(dict(model.state_dict()), state, name="the parameters before the step")
 
 
+def unscaled_meanwhile(scaler, optimizer, model):
+    """What has become of the tensors that were the gradients before they were unscaled."""
+    held = [parameter.grad for parameter in model.parameters()]
+    scaler.unscale_(optimizer)
+    return held
+
+
+def test_dynamic_loss_scaler_divides_the_gradients_in_place(learner, probe):
+    state = two_layers(probe)
+    model, found = network(learner, state), gradients(probe, state)
+    there(learner, give)(model, found)
+    held = there(learner, unscaled_meanwhile)(learner.DynamicLossScaler(init_scale=16.0), sgd(learner, model), model)
+    assert_close(held, [found[name] / 16.0 for name in state], name="the tensors that were the gradients before")
+
+
+def test_dynamic_loss_scaler_leaves_the_gradients_unscaled_behind_a_step(learner, probe):
+    state = two_layers(probe)
+    for bad in (None, float("inf")):
+        model, found = network(learner, state), gradients(probe, state, bad)
+        round_of(learner, model, sgd(learner, model), learner.DynamicLossScaler(init_scale=16.0), found)
+        expected = {name: gradient / 16.0 for name, gradient in found.items()}
+        assert_close(
+            there(learner, take)(model),
+            expected,
+            name="the gradients after a step" if bad is None else "the gradients after an overflow",
+        )
+
+
 def test_dynamic_loss_scaler_leaves_parameters_without_a_gradient_alone(learner, probe):
     state = two_layers(probe)
     model, found = network(learner, state), gradients(probe, state)
@@ -194,6 +222,8 @@ def scales(module, probe, overflows, **options):
 def test_dynamic_loss_scaler_backs_off_after_an_overflow(learner, probe):
     found = scales(learner, probe, [True, True, False, True], init_scale=1000.0, backoff_factor=0.3)
     assert_close(found, [300.0, 90.0, 90.0, 27.0], name="the scales")
+    found = scales(learner, probe, [True] * 3, init_scale=2.0, backoff_factor=0.25)
+    assert_close(found, [0.5, 0.125, 0.03125], name="the scales below one")
 
 
 def test_dynamic_loss_scaler_grows_after_enough_good_steps_and_counts_anew(learner, probe):

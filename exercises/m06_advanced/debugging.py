@@ -55,30 +55,16 @@ def train_without_memory(
         >>> train_without_memory(model, torch.nn.functional.mse_loss, batches, optimizer, epochs=3)
         [64.0, 16.0, 4.0]
     """
-    # BEGIN SOLUTION
     history = []
     for _ in range(epochs):
         losses = []
         for x, y in batches:
             loss = loss_function(model(x), y)  # ()
-            optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
         history.append(sum(losses) / len(losses))
     return history
-    # STUB
-    # history = []
-    # for _ in range(epochs):
-    #     losses = []
-    #     for x, y in batches:
-    #         loss = loss_function(model(x), y)  # ()
-    #         loss.backward()
-    #         optimizer.step()
-    #         losses.append(loss.item())
-    #     history.append(sum(losses) / len(losses))
-    # return history
-    # END SOLUTION
 
 
 def train_with_double_softmax(
@@ -114,27 +100,15 @@ def train_with_double_softmax(
         >>> round(losses[0], 4), losses[-1] < 0.02
         (0.2877, True)
     """
-    # BEGIN SOLUTION
     losses = []
     for _ in range(steps):
-        logits = model(x)  # (N, C)
-        loss = torch.nn.functional.cross_entropy(logits, y)  # ()
+        probabilities = model(x).softmax(dim=1)  # (N, C)
+        loss = torch.nn.functional.cross_entropy(probabilities, y)  # ()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     return losses
-    # STUB
-    # losses = []
-    # for _ in range(steps):
-    #     probabilities = model(x).softmax(dim=1)  # (N, C)
-    #     loss = torch.nn.functional.cross_entropy(probabilities, y)  # ()
-    #     optimizer.zero_grad()
-    #     loss.backward()
-    #     optimizer.step()
-    #     losses.append(loss.item())
-    # return losses
-    # END SOLUTION
 
 
 def evaluate_model(model: torch.nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
@@ -162,24 +136,12 @@ def evaluate_model(model: torch.nn.Module, batches: Iterable[tuple[Tensor, Tenso
         >>> round(evaluate_model(model, [(x[:2], y[:2]), (x[2:], y[2:])]), 4), model.training
         (0.6667, True)
     """
-    # BEGIN SOLUTION
-    was_training = model.training
-    model.eval()
     right, rows = 0, 0
     with torch.no_grad():
         for x, y in batches:
             right += (model(x).argmax(dim=1) == y).sum().item()
             rows += len(y)
-    model.train(was_training)
     return right / rows
-    # STUB
-    # right, rows = 0, 0
-    # with torch.no_grad():
-    #     for x, y in batches:
-    #         right += (model(x).argmax(dim=1) == y).sum().item()
-    #         rows += len(y)
-    # return right / rows
-    # END SOLUTION
 
 
 def train_through_detach(
@@ -220,10 +182,9 @@ def train_through_detach(
         >>> round(losses[0], 3), losses[1] < losses[0]
         (16.0, True)
     """
-    # BEGIN SOLUTION
     losses = []
     for _ in range(steps):
-        features = encoder(x)  # (N, M)
+        features = encoder(x).detach()  # (N, M)
         features = features / features.norm(dim=1, keepdim=True)  # (N, M)
         loss = (head(features) - y).square().mean()  # ()
         optimizer.zero_grad()
@@ -231,18 +192,6 @@ def train_through_detach(
         optimizer.step()
         losses.append(loss.item())
     return losses
-    # STUB
-    # losses = []
-    # for _ in range(steps):
-    #     features = encoder(x).detach()  # (N, M)
-    #     features = features / features.norm(dim=1, keepdim=True)  # (N, M)
-    #     loss = (head(features) - y).square().mean()  # ()
-    #     optimizer.zero_grad()
-    #     loss.backward()
-    #     optimizer.step()
-    #     losses.append(loss.item())
-    # return losses
-    # END SOLUTION
 
 
 def split_and_normalise(
@@ -278,19 +227,11 @@ def split_and_normalise(
         >>> train_x.tolist(), train_y.tolist(), test_y.tolist()
         ([[0.0], [0.0]], [0, 1], [2])
     """
-    # BEGIN SOLUTION
+    mean, variance = x.mean(dim=0), x.var(dim=0, correction=0)  # (D,), (D,)
+    x = (x - mean) / (variance + 1e-5).sqrt()  # (N, D)
     order = torch.randperm(len(x), generator=generator)  # (N,)
     test, train = order[:test_rows], order[test_rows:]
-    mean, variance = x[train].mean(dim=0), x[train].var(dim=0, correction=0)  # (D,), (D,)
-    x = (x - mean) / (variance + 1e-5).sqrt()  # (N, D)
     return x[train], y[train], x[test], y[test]
-    # STUB
-    # mean, variance = x.mean(dim=0), x.var(dim=0, correction=0)  # (D,), (D,)
-    # x = (x - mean) / (variance + 1e-5).sqrt()  # (N, D)
-    # order = torch.randperm(len(x), generator=generator)  # (N,)
-    # test, train = order[:test_rows], order[test_rows:]
-    # return x[train], y[train], x[test], y[test]
-    # END SOLUTION
 
 
 def normalise_scores(
@@ -317,13 +258,8 @@ def normalise_scores(
         >>> averages.round(decimals=4).tolist(), weights.round(decimals=4).tolist()
         ([[3.0], [2.0]], [[0.75, 0.25], [0.5, 0.5]])
     """
-    # BEGIN SOLUTION
-    weights = scores.softmax(dim=1)  # (B, T)
+    weights = scores.softmax(dim=0)  # (B, T)
     return (weights[:, :, None] * values).sum(dim=1), weights  # (B, D), (B, T)
-    # STUB
-    # weights = scores.softmax(dim=0)  # (B, T)
-    # return (weights[:, :, None] * values).sum(dim=1), weights  # (B, D), (B, T)
-    # END SOLUTION
 
 
 def train_with_exploding_rate(
@@ -368,29 +304,16 @@ def train_with_exploding_rate(
         >>> [round(loss, 4) for loss in losses], optimizer.param_groups[0]["lr"]  # weights 8, 6, 3, 1.5
         ([64.0, 36.0, 9.0, 2.25], 0.25)
     """
-    # BEGIN SOLUTION
     losses = []
     for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / warmup)
+            group["lr"] = lr * (step + 1) / warmup
         loss = loss_function(model(x), y)  # ()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     return losses
-    # STUB
-    # losses = []
-    # for step in range(steps):
-    #     for group in optimizer.param_groups:
-    #         group["lr"] = lr * (step + 1) / warmup
-    #     loss = loss_function(model(x), y)  # ()
-    #     optimizer.zero_grad()
-    #     loss.backward()
-    #     optimizer.step()
-    #     losses.append(loss.item())
-    # return losses
-    # END SOLUTION
 
 
 def overfit_one_batch(
@@ -414,7 +337,7 @@ def overfit_one_batch(
         x: inputs, (N, ...).
         y: targets, (N, ...).
         lr: the learning rate.
-        max_steps: how often at most to compute the loss, at least 1.
+        max_steps: how many losses to return at most, at least 1.
         target: how low the loss has to come.
 
     Returns:
@@ -431,20 +354,7 @@ def overfit_one_batch(
         >>> [round(loss, 2) for loss in losses[:3]], losses[-1] <= 0.01, model.weight.item()
         ([1.0, 0.56, 0.25], True, 1.0)
     """
-    # BEGIN SOLUTION
-    model = copy.deepcopy(model).eval()
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    losses = []
-    for _ in range(max_steps):
-        loss = loss_function(model(x), y)  # ()
-        losses.append(loss.item())
-        if losses[-1] <= target:
-            break
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return losses
-    # END SOLUTION
+    raise NotImplementedError
 
 
 def _tensors(value: object) -> list[Tensor]:
@@ -459,8 +369,9 @@ class NanHook:
     """Watch a model while it runs, and name the module that made the first nan or inf.
 
     The culprit is the first module, in the order in which they finish, that returned a nan or an inf though every tensor that
-    it was given was finite. A module that was fed such numbers is not to blame. Modules may take and return tuples, lists
-    and dicts of tensors; `_tensors` above finds them all. What the model computes, it computes as without being watched.
+    it was given was finite. A module that was fed such numbers is not to blame, be it by position or by keyword. Modules may
+    take and return tuples, lists and dicts of tensors; `_tensors` above finds them all. None of them writes into what it is
+    given. What the model computes, it computes as without being watched.
 
     Attributes:
         culprit: the module's name as in `model.named_modules()`, "" for the model itself; None as long as there is none.
@@ -485,27 +396,15 @@ class NanHook:
     """
 
     def __init__(self, model: torch.nn.Module):
-        # BEGIN SOLUTION
-        self.culprit: str | None = None
-        modules = model.named_modules()
-        self._hooks = [module.register_forward_hook(partial(self._look, name)) for name, module in modules]
-        # END SOLUTION
+        raise NotImplementedError
 
-    def _look(self, name: str, module: torch.nn.Module, inputs: tuple, output: object) -> None:
-        """Called after the module called `name` has turned inputs into output."""
-        # BEGIN SOLUTION
-        was_fine = all(tensor.isfinite().all() for tensor in _tensors(inputs))
-        is_fine = all(tensor.isfinite().all() for tensor in _tensors(output))
-        if self.culprit is None and was_fine and not is_fine:
-            self.culprit = name
-        # END SOLUTION
+    def _look(self, name: str, module: torch.nn.Module, inputs: tuple, keywords: dict, output: object) -> None:
+        """Called after the module called `name` has turned inputs and keywords into output."""
+        raise NotImplementedError
 
     def remove(self) -> None:
         """Stop watching: no hook is left in the model, and `culprit` stays as it is."""
-        # BEGIN SOLUTION
-        for hook in self._hooks:
-            hook.remove()
-        # END SOLUTION
+        raise NotImplementedError
 
 
 def dead_unit_fraction(model: torch.nn.Module, batches: Iterable[Shaped[Tensor, "B ..."]]) -> dict[str, float]:
@@ -533,19 +432,4 @@ def dead_unit_fraction(model: torch.nn.Module, batches: Iterable[Shaped[Tensor, 
         >>> dead_unit_fraction(model, batches)
         {'1': 0.5}
     """
-    # BEGIN SOLUTION
-    alive: dict[str, Tensor] = {}
-
-    def look(name, module, inputs, output):
-        fired = (output > 0).transpose(0, 1).flatten(start_dim=1).any(dim=1)  # (M,)
-        alive[name] = alive[name] | fired if name in alive else fired
-
-    relus = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.ReLU)]
-    hooks = [module.register_forward_hook(partial(look, name)) for name, module in relus]
-    with torch.no_grad():
-        for x in batches:
-            model(x)
-    for hook in hooks:
-        hook.remove()
-    return {name: (~fired).sum().item() / len(fired) for name, fired in alive.items()}
-    # END SOLUTION
+    raise NotImplementedError

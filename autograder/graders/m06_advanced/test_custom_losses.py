@@ -16,6 +16,11 @@ def answers(probe, spec, dtype=torch.float64):
     return 2.0 * probe.tensor(spec, dtype=dtype), torch.from_numpy(probe.signs(spec) > 0).to(dtype)
 
 
+def share(probe):
+    """An alpha away from ½, in 64ths: exact in float32 as well, in which `torch.where` makes a tensor of it."""
+    return round(64.0 * probe.scalar(0.1, 0.9, away_from=0.5)) / 64.0
+
+
 def focal(logits, targets, gamma, alpha):
     """The loss as it is written in the paper: right for moderate logits."""
     p = torch.sigmoid(logits)
@@ -45,7 +50,7 @@ def test_focal_loss_with_gamma_zero_and_equal_weights_is_half_the_cross_entropy(
 
 
 def test_focal_loss_weighs_targets_of_one_by_alpha_and_those_of_zero_by_the_rest(learner, probe):
-    logits, alpha = 2.0 * probe.tensor("N D", dtype=torch.float64), probe.scalar(0.1, 0.9, away_from=0.5)
+    logits, alpha = 2.0 * probe.tensor("N D", dtype=torch.float64), share(probe)
     ones = torch.ones_like(logits)
     for targets, weight in ((ones, alpha), (1.0 - ones, 1.0 - alpha)):
         expected = weight * binary_cross_entropy_with_logits(logits, targets)
@@ -69,28 +74,28 @@ def test_focal_loss_has_gamma_two_and_alpha_a_quarter_unless_told(learner, probe
 
 def test_focal_loss_is_a_mean_over_all_entries(learner, probe):
     logits, targets = answers(probe, "N D")
-    got = learner.focal_loss(torch.cat([logits, logits]), torch.cat([targets, targets]), 1.5, 0.3)
-    assert_close(got, focal(logits, targets, 1.5, 0.3))
+    got = learner.focal_loss(torch.cat([logits, logits]), torch.cat([targets, targets]), 1.5, 0.3125)
+    assert_close(got, focal(logits, targets, 1.5, 0.3125))
 
 
 def test_focal_loss_takes_targets_of_any_dtype(learner, probe):
     logits, targets = answers(probe, "N D", torch.float32)
     for dtype in (torch.bool, torch.int64, torch.uint8, torch.float64):
-        got = learner.focal_loss(logits, targets.to(dtype), 1.5, 0.3)
-        assert_close(got, focal(logits, targets, 1.5, 0.3), name=f"the loss with targets of {dtype}")
+        got = learner.focal_loss(logits, targets.to(dtype), 1.5, 0.3125)
+        assert_close(got, focal(logits, targets, 1.5, 0.3125), name=f"the loss with targets of {dtype}")
 
 
 @pytest.mark.stage("whole")
 def test_focal_loss_equals_the_reference(learner, reference, probe):
     for dtype in DTYPES:
         logits, targets = answers(probe, "B N D", dtype)
-        options = {"gamma": probe.scalar(0.3, 4.0), "alpha": probe.scalar(0.1, 0.9, away_from=0.5)}
+        options = {"gamma": probe.scalar(0.3, 4.0), "alpha": share(probe)}
         assert_close(learner.focal_loss(logits, targets, **options), reference.focal_loss(logits, targets, **options))
 
 
 @pytest.mark.stage("whole")
 def test_focal_loss_gives_the_slopes_that_are_measured(learner, probe):
-    (logits, targets), gamma, alpha = answers(probe, "3 5"), probe.scalar(0.3, 3.0), probe.scalar(0.1, 0.4)
+    (logits, targets), gamma, alpha = answers(probe, "3 5"), probe.scalar(0.3, 3.0), share(probe)
     _, (slope, *_) = learner.vjp("focal_loss", [logits, targets, gamma, alpha])
     assert_gradients(lambda logits: focal(logits, targets, gamma, alpha), [logits], [slope], names=["logits"])
 
@@ -99,7 +104,7 @@ def test_focal_loss_gives_the_slopes_that_are_measured(learner, probe):
 def test_focal_loss_and_its_gradient_survive_huge_logits(learner, reference, probe):
     targets = torch.from_numpy(probe.signs("N D") > 0)
     for gamma in (0.0, 0.4, 1.0, 2.5):
-        given = [probe.tensor(probe.extreme("N D")), targets, gamma, 0.3]
+        given = [probe.tensor(probe.extreme("N D")), targets, gamma, 0.3125]
         value, (slope, *_) = learner.vjp("focal_loss", given)
         expected, (slopes, *_) = reference.vjp("focal_loss", given)
         assert_close(value, expected, name="the loss")

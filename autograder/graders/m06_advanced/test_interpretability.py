@@ -75,13 +75,23 @@ def gradients_of(model):
     return [parameter.grad for parameter in model.parameters()], model.training
 
 
+def give_gradients(model, gradients):
+    """Set the .grad of every parameter."""
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        parameter.grad = gradient
+
+
 def assert_only_looks(learner, model, function, *given):
-    """The function leaves no gradient in the model, nor its mode changed, and returns what requires none."""
+    """The function leaves every .grad as it is, None or not, and the model's mode, and returns what requires no gradient."""
     requires = made(learner, "lambda function, *given: function(*given).requires_grad")
-    assert_close(requires(function, *given), False, name="whether the result requires a gradient")
-    found, training = there(learner, gradients_of)(model)
-    assert_close(found, [None] * len(found), name="the .grad of the parameters")
-    assert training is True, "the model is in the mode that it was in"
+    values = list(dict(model.state_dict()).values())
+    for before in ([None] * len(values), [0.5 - value for value in values]):
+        there(learner, give_gradients)(model, before)
+        assert_close(requires(function, *given), False, name="whether the result requires a gradient")
+        found, training = there(learner, gradients_of)(model)
+        assert_close(found, before, name="the .grad of the parameters")
+        assert training is True, "the model is in the mode that it was in"
+    there(learner, give_gradients)(model, [None] * len(values))
 
 
 def frozen(learner, state, *options):

@@ -26,14 +26,14 @@ def vectorize_me(
 
     The program that stands here is right, and slow: it asks for one distance at a time. Write it without loops over rows or
     clusters, neither in Python nor in a comprehension: call `distance` once, and use at most 60 of PyTorch's operations,
-    however many rows and clusters there are.
+    however many rows and clusters there are. Gradients go from the silhouettes back to `x`, as they do now.
 
     Args:
         x: (N, D).
         labels: the cluster of every row, (N,), int64 from 0 to clusters - 1.
         clusters: C.
         distance: from tensors (..., D) whose leading axes are broadcast against each other to distances (...), such as
-            `lambda a, b: (a - b).abs().sum(-1)`. It is symmetric, and 0 between a row and itself.
+            `lambda a, b: (a - b).abs().sum(-1)`. It is symmetric, and 0 between a row and itself, as is its gradient there.
 
     Returns:
         The silhouettes, (N,), of the dtype of `x`.
@@ -124,7 +124,7 @@ def checkpoint_segments(
 
     Args:
         layers: at least one. Some of their parameters may be frozen.
-        x: whatever the first of them takes, on the CPU; it may or may not require a gradient.
+        x: what the first of them takes, on the CPU; it may or may not require a gradient.
         segments: into how many parts to cut, at least 1 and at most as many as there are layers.
 
     Returns:
@@ -151,10 +151,10 @@ def checkpoint_segments(
 def to_device(data: object, device: torch.device | str | None = None) -> object:
     """Bring everything in a batch to a device, however deep it is nested.
 
-    Lists, tuples and dicts give new ones of the same kind with the same keys in the same order; a named tuple gives one of
-    its own class. Whatever has a method `to`, as tensors, modules and packed sequences do, is asked for `to(device)`.
-    Anything else, numbers, texts and None for example, is handed on as it is. What was given does not change, but for a
-    module, which moves itself.
+    Whatever has a method `to`, as tensors, modules and packed sequences do, is asked for `to(device)`. Else lists, tuples and
+    dicts, those of a subclass too, give new ones with the same keys in the same order: a list, a tuple, a dict; a named
+    tuple gives one of its own class. Anything else, numbers, texts and None for example, is handed on as it is. What was
+    given does not change, but for a module, which moves itself.
 
     Args:
         data: a tensor, a container of such things, or anything.
