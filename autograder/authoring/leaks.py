@@ -17,7 +17,7 @@ _MARKER = re.compile(r"(BEGIN|END) SOLUTION")
 _QUOTED = " \t>#.*-|"  # what stands before a line of code in a doctest, a comment, a list
 _TRAILING_COMMENT = re.compile(r"\s#\s.*$")
 _TRIVIAL = re.compile(  # without its spaces; what every training loop says tells nothing
-    r"\W*\w{0,2}\W*|return\w*|else:|try:|finally:|pass|break|continue|optimizer\.(zero_grad|step)\(\)|loss\.backward\(\)"
+    r"\W*\w{0,2}\W*|return\w*|else:|try:|finally:|pass|break|continue|(optimizer|scaler)\.(zero_grad|step|update)\(\w*\)|loss\.backward\(\)"
 )
 
 
