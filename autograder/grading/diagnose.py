@@ -45,7 +45,8 @@ class Diagnosis:
         found: dict[str, list[tuple[Mistake, LocalModule]]] = {}
         for mistake in load_mistakes(path) if path.is_file() else []:
             if mistake.exercise == self.exercise.name:
-                module = self._module(apply_mistake(source, mistake))
+                filename = f"<{self.exercise.id}: {mistake.task}: {mistake.name}>"
+                module = self._module(apply_mistake(source, mistake), filename)
                 found.setdefault(mistake.task, []).append((mistake, module))
         return found
 
@@ -62,10 +63,11 @@ class Diagnosis:
                 except NotLoaded as error:
                     raise MistakeError(f"{self.exercise.name}: {mistake.task}: {mistake.name!r}: {error}") from None
 
-    def _module(self, source: str) -> LocalModule:
+    def _module(self, source: str, filename: str) -> LocalModule:
+        """The reference as `source`; under a name of its own, because AutoGraph runs what it reads under that name."""
         name = f"{self.exercise.module}.{self.exercise.name}"
         sources = sources_in(self.exercise.course.solutions_dir)
-        return LocalModule(SourceFinder(sources | {name: (source.encode(), f"<mistake in {self.exercise.id}>")}), name)
+        return LocalModule(SourceFinder(sources | {name: (source.encode(), filename)}), name)
 
     def name(
         self,

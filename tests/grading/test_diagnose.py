@@ -1,5 +1,7 @@
 """Known mistakes are named from what learners' code answers through the jail, and nothing else is."""
 
+import inspect
+
 import pytest
 
 from autograder.catalog import Course
@@ -348,6 +350,13 @@ def test_a_tensor_that_wants_gradients_is_another_one():
     x = torch.ones(2)
     assert same(x, x.clone()) and same({"x": [x]}, {"x": [x.clone()]})
     assert not same(x.clone().requires_grad_(), x) and not same([x], [x.clone().requires_grad_()])
+
+
+def test_what_reads_its_own_source_reads_that_of_the_mistake(course):
+    pairs = Diagnosis(course.exercise("plain")).mistakes["scale"]
+    functions = [module._find("scale") for _, module in pairs]
+    for (mistake, _), function in zip(pairs, functions, strict=True):  # after all are loaded, as when AutoGraph reads
+        assert mistake.by in inspect.getsource(function)
 
 
 def test_files_are_the_same_by_name_and_size_and_those_that_are_no_text_roughly():

@@ -15,7 +15,7 @@ GRADIENTS = "lambda f: tf.function(lambda dy, x, y, **options: tf.gradients(f(y,
 def seeded(module):
     """Keras where the module's code runs, its random numbers and names settled: known mistakes are told by equal answers."""
     keras = module.library("keras")
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(5)
     return keras
 
@@ -260,6 +260,7 @@ def test_residual_is_not_in_training_otherwise(learner, probe):
     layer = learner.Residual(learner.library("keras").layers.Dropout(0.4), scale=scale)
     for options in ({}, {"training": False}):
         assert_close(layer(x, **options), (1.0 + scale) * x)
+    assert_close(layer.call(x, training=False), (1.0 + scale) * x, name="what `call` returns")
 
 
 def test_residual_config_holds_every_argument(learner, probe):

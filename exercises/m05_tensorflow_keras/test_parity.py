@@ -86,8 +86,8 @@ def stack(learner, probe, *layers, activation="linear", dtype="float64"):
 def test_mlp_to_torch_has_the_modules_that_were_agreed(learner, probe):
     dropout = learner.library("keras").layers.Dropout(0.3, dtype="float64")
     carried = learner.mlp_to_torch(stack(learner, probe, dropout, activation="relu")[0])
-    kind = learner.library("builtins").eval("lambda value: type(value).__name__")
-    assert_close([kind(module) for module in carried], ["Dropout", "Linear", "ReLU"], name="the modules")
+    kinds = learner.library("builtins").eval("lambda model: [type(part).__name__ for part in model]")
+    assert_close(kinds(carried), ["Dropout", "Linear", "ReLU"], name="the modules")
     assert_close(carried[0].p, 0.3, name="the rate of the dropout")
 
 

@@ -39,6 +39,11 @@ def kind(module, value):
     return module.library("builtins").eval("lambda value: type(value).__name__")(value)
 
 
+def kinds(module, model):
+    """The names of the classes of a model's parts."""
+    return module.library("builtins").eval("lambda model: [type(part).__name__ for part in model]")(model)
+
+
 def keras_tensor(values):
     """Values of a torch tensor, in the other library."""
     return tf.constant(values.detach().numpy())
@@ -200,8 +205,7 @@ def test_mlp_to_torch_returns_the_modules_that_were_agreed(learner, probe):
     d, m, c = probe.shape("D M C")
     layers = learner.library("keras").layers
     model = learner.mlp_to_torch(stack(learner, probe, layers.Dropout(0.3), last="tanh")[0])
-    kinds = [kind(learner, module) for module in model]
-    assert_close(kinds, ["Linear", "Dropout", "Linear", "Tanh"], name="the classes of the modules")
+    assert_close(kinds(learner, model), ["Linear", "Dropout", "Linear", "Tanh"], name="the classes of the modules")
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     assert_close(shapes, {"0.weight": (m, d), "0.bias": (m,), "2.weight": (c, m), "2.bias": (c,)}, name="the shapes")
 
