@@ -201,18 +201,29 @@ def show(
 
 
 @app.command()
-def report(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write into.")]) -> None:
+def report(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="The folder to write into.")],
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="html|md|pdf", help="Of the feedback; may be given several times."),
+    ] = None,
+) -> None:
     """Write grades.csv and everybody's feedback page as the gradebook has them: late work, attempts and points by hand included.
 
-    Example: autograder gradebook report published/
+    A PDF needs Chromium, Chrome, wkhtmltopdf or WeasyPrint.
+
+    Example: autograder gradebook report published/ --format html --format md
     """
+    if unknown := sorted({*(formats or ())} - {"html", "md", "pdf"}):
+        raise CourseError(f"--format {unknown[0]}: should be html, md or pdf")
     from autograder.gradebook.book import Book
     from autograder.gradebook.report import write_reports
 
     with opened(context) as (policy, gradebook):
         book = Book(policy, gradebook)
         try:
-            write_reports(book, out)
+            write_reports(book, out, formats or ("html",))
         except OSError as error:
             raise CourseError(f"{error.filename or out} cannot be written: {error.strerror}") from None
         print(f"grades    {out / 'grades.csv'}\nfeedback  {len(book.submissions)} pages in {out / 'feedback'}")

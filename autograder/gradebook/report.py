@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import jinja2
 
 from autograder.catalog import CourseError
+from autograder.gradebook.next_steps import next_steps
+from autograder.gradebook.pdf import make_pdf
 from autograder.grading.graded import Graded, StoredResults
 from autograder.grading.journal import JournalError, read_entries
 from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
@@ -44,14 +47,26 @@ WITHHELD = {
 }
 
 
-def write_reports(graded: Graded, out: Path) -> None:
-    """Write `learners/*.json`, `feedback/*.html` and `grades.csv` below `out`. Each file is replaced whole or not at all."""
+def write_reports(graded: Graded, out: Path, formats: Collection[str] = ("html",)) -> None:
+    """Write `learners/*.json`, `feedback/*` and `grades.csv` below `out`. Each file is replaced whole or not at all.
+
+    Args:
+        formats: of the feedback: "html", "md" and "pdf".
+
+    Raises:
+        CourseError: there is nothing here that makes a PDF.
+    """
     for submission in graded.submissions:
         name = file_name(submission.learner)
         feedback = learner_feedback(graded, submission)
         # Plain: what learners wrote may hold control sequences, and somebody will look at these files in a terminal.
         _write(out / "learners" / f"{name}.json", plain(json.dumps(feedback, indent=2, ensure_ascii=False)) + "\n")
-        _write(out / "feedback" / f"{name}.html", plain(_template().render(feedback | {"words": WORDS})))
+        for kind in ("html", "md"):
+            if kind in formats or (kind == "html" and "pdf" in formats):
+                text = _template(f"feedback.{kind}.j2").render(feedback | {"words": WORDS})
+                _write(out / "feedback" / f"{name}.{kind}", plain(text))
+        if "pdf" in formats:
+            make_pdf(out / "feedback" / f"{name}.html")
     _write(out / "grades.csv", grades_csv(graded))
     _write(out / CLASS, json.dumps(_class(graded), indent=2) + "\n")
 
@@ -93,6 +108,7 @@ def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
     """Everything one learner may see of their results, as plain data."""
     visible = all(graded.policy.visibility(exercise) == "visible" for exercise in graded.exercises)
     earned, possible = graded.total(submission.learner)
+    exercises = [_exercise_feedback(graded, submission.learner, exercise) for exercise in graded.exercises]
     return {
         "version": VERSION,
         "title": graded.policy.title,
@@ -100,7 +116,8 @@ def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
         "earned": round(earned, 4) if visible and not graded.is_open(submission.learner) else None,
         "possible": round(possible, 4),
         "notes": submission.notes,
-        "exercises": [_exercise_feedback(graded, submission.learner, exercise) for exercise in graded.exercises],
+        "next": next_steps(exercises),
+        "exercises": exercises,
     }
 
 
@@ -186,8 +203,15 @@ def _write(path: Path, text: str) -> None:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     templates = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(loader=templates, autoescape=".html" in name, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: _number(round(value, 2))
-    return environment.get_template("feedback.html.j2")
+    environment.filters["md"] = _markdown
+    environment.filters["indented"] = lambda text: "\n".join(f"      {line}" for line in text.splitlines())
+    return environment.get_template(name)
+
+
+def _markdown(text: str) -> str:
+    """The text as it is, on one line: nothing of it is Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", " ".join(str(text).split()))

@@ -179,6 +179,34 @@ def test_the_published_pages_say_how_the_points_came_about(klass):
     assert (grades["ann"]["week1/scaling"], grades["bob"]["total"]) == ("4", "12")
 
 
+def test_the_page_says_what_to_do_next(klass):
+    klass.rules("best")
+    page = klass.page("ann")
+    assert "What to do next" in page and "Mend scaling.scale" in page and "autograder hint scaling.scale" in page
+    assert "What to do next" not in klass.page("bob")
+
+
+def test_feedback_comes_as_markdown_too_and_nothing_in_it_is_markup(klass):
+    klass("override", "ann", "stats", "1", "--reason", "see <b>*my* mail</b>")
+    klass("report", klass.root / "published", "--format", "md")
+    (text,) = [path.read_text() for path in (klass.root / "published/feedback").iterdir() if path.name == "ann.md"]
+    assert text.startswith("# ann – Deep learning exercises\n\n**7** of 12 points\n")
+    assert r"\<b\>\*my\* mail\</b\>" in text
+    assert "- *wrong* scale multiplies by the factor" in text
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="not run: needs chromium")
+def test_feedback_comes_as_pdf(klass):
+    klass("report", klass.root / "published", "--format", "pdf")
+    assert (klass.root / "published/feedback/ann.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_without_a_program_for_pdf_that_is_said(klass, monkeypatch):
+    monkeypatch.setenv("PATH", str(klass.root))
+    assert "a PDF needs Chromium" in klass("report", klass.root / "published", "--format", "pdf", fails=True)
+    assert "should be html, md or pdf" in klass("report", klass.root / "published", "--format", "doc", fails=True)
+
+
 def test_exports_take_what_counts(klass, tmp_path):
     klass("override", "bob", "stats", "1", "--reason", "copied")
     done = run_here("--course", klass.course, "export", klass.db, "--to", "canvas", "--out", tmp_path)
