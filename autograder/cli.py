@@ -10,10 +10,11 @@ from typer.core import TyperGroup
 
 import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
-from autograder.commands import gradebook, gradescope, nbgrader, practice
+from autograder.commands import gradebook, gradescope, nbgrader, otter, practice
 from autograder.commands.course import list_exercises
 from autograder.commands.export import export
 from autograder.commands.grade import grade
+from autograder.commands.serve import serve
 
 USAGE_ERROR = 2
 
@@ -90,8 +91,10 @@ app.command("list", rich_help_panel=LEARNING)(list_exercises)
 app.command(rich_help_panel=TEACHING)(grade)
 app.command(rich_help_panel=TEACHING)(export)
 app.add_typer(gradebook.app, name="gradebook", rich_help_panel=TEACHING)
+app.command(rich_help_panel=TEACHING)(serve)
 app.add_typer(nbgrader.app, name="nbgrader", rich_help_panel=TEACHING)
 app.add_typer(gradescope.app, name="gradescope", rich_help_panel=TEACHING)
+app.add_typer(otter.app, name="otter", rich_help_panel=TEACHING)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring

@@ -1,0 +1,1 @@
+"""The instructor's dashboard: the gradebook as pages in a browser, with forms for what is decided by hand."""
