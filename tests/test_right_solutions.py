@@ -39,6 +39,7 @@ def test_a_right_solution_in_another_style_earns_everything(name, pools):
     for seed in (1, 2, 3):
         job = Job("right", exercise.id, siblings | {exercise.id: FILES[name].read_bytes()}, "", 120.0, seed)
         result = pools[exercise.id].grade(job)
+        assert result.outcome == "graded", result.note
         assert [(check.check, check.detail) for check in result.checks if check.status != "passed"] == []
 
 
