@@ -18,7 +18,7 @@ demo: $(VENV)/.core
 	$(BIN)/autograder grade build/class --out build/results
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
