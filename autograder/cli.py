@@ -98,8 +98,9 @@ app.add_typer(otter.app, name="otter", rich_help_panel=TEACHING)
 
 if find_spec("autograder.commands.authoring"):  # a learner's edition comes without
     from autograder.commands import authoring
+    from autograder.commands.similarity import similarity
 
-    for command in (authoring.release, authoring.sample):
+    for command in (authoring.release, authoring.sample, similarity):
         app.command(rich_help_panel=TEACHING)(command)
     for command in (authoring.new, authoring.build, authoring.verify):
         app.command(rich_help_panel=AUTHORING)(command)

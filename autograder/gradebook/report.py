@@ -8,10 +8,10 @@ import io
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
@@ -24,6 +24,9 @@ from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Sta
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
 from autograder.testing.words import plain
+
+if TYPE_CHECKING:
+    from autograder.gradebook.similarity import Alike
 
 WORDS = {
     Status.PASSED: "passed",
@@ -215,3 +218,11 @@ def _template(name: str) -> jinja2.Template:
 def _markdown(text: str) -> str:
     """The text as it is, on one line: nothing of it is Markdown or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&-])", r"\\\1", " ".join(str(text).split()))
+
+
+def render_similarity(
+    title: str, learners: int, pairs: Mapping[str, Sequence[Alike]], groups: Sequence[Sequence[str]], at_least: float
+) -> str:
+    """The report of `similarity`, a page that needs nothing else."""
+    facts = {"title": title, "learners": learners, "exercises": pairs, "groups": groups, "at_least": at_least}
+    return plain(_template("similarity.html.j2").render(facts))
