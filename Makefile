@@ -1,5 +1,5 @@
 # make demo    a sample class is made and graded; says what to look at next
-# make test    all tests (installs torch and TensorFlow, about 8 GB; EXTRAS=dev,nbgrader does without)
+# make test    all tests (installs torch and TensorFlow, about 8 GB; EXTRAS=dev does without)
 # make check   lint, formatting and drift of generated files, without running tests
 # make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught; writes docs/kill-table.md
 # make bench   what grading costs, beside one pytest process a submission
@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= dev,torch,tensorflow,nbgrader
+EXTRAS ?= dev,torch,tensorflow,nbgrader,otter
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check verify bench clean
