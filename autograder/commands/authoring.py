@@ -102,6 +102,7 @@ def verify(
     table: Annotated[bool, typer.Option("--table", help="Print the kill table, and write docs/kill-table.md.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="On how many seeds the solutions must pass.")] = 5,
     jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = os.cpu_count() or 1,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Grade again what has not changed since.")] = False,
 ) -> None:
     """Prove the exercises: solutions earn everything, stubs nothing, every named mistake is caught.
 
@@ -115,13 +116,14 @@ def verify(
     from autograder.authoring.verify.run import TABLE, table_problems
     from autograder.authoring.verify.table import kill_table
     from autograder.commands.progress import Progress
+    from autograder.grading.cache import default_cache
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
     modules = [module.name for module in policy.course.modules]
     names = [name if name in modules else policy.course.exercise(name).id for name in targets or modules]
     with Progress() as progress:
-        report = run_gates(policy, names, seeds, jobs, progress.show)
+        report = run_gates(policy, names, seeds, jobs, progress.show, None if no_cache else default_cache())
     if table:
         print(kill_table(report.rows))
     if not targets and table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -90,16 +91,17 @@ class Gradebook:
         self.engine.dispose()
 
     @contextmanager
-    def change(self, action: str, **details: Any) -> Iterator[None]:
-        """All that is done inside happens, and is noted, or nothing of it.
+    def change(self, action: str, *details: dict[str, Any]) -> Iterator[None]:
+        """All that is done inside happens, and is noted with the details as they are then, or nothing of it.
 
         Raises:
             GradebookError: the database refuses it.
         """
         try:
             yield
+            noted = dict(ChainMap(*reversed(details)))
             self.session.add(
-                Audit(course_id=self.course.id, at=now(), author=self.author, action=action, details=details)
+                Audit(course_id=self.course.id, at=now(), author=self.author, action=action, details=noted)
             )
             self.session.commit()
         except BaseException as error:
@@ -167,7 +169,7 @@ class Gradebook:
 
     def add_learner(self, name: str, full_name: str = "", email: str = "") -> Learner:
         """Somebody new, or new facts about somebody; what is empty stays as it is."""
-        with self.change("add learner", learner=name, full_name=full_name, email=email):
+        with self.change("add learner", {"learner": name, "full_name": full_name, "email": email}):
             learner = self._person(name)
             learner.full_name, learner.email = full_name or learner.full_name, email or learner.email
         return learner
@@ -175,14 +177,15 @@ class Gradebook:
     def extend(self, name: str, target: str, until: datetime, reason: str) -> Extension:
         """Give a learner until then for a module, an exercise, or ("") everything; the latest that applies counts."""
         extension = Extension(target=target, until=until, author=self.author, reason=reason, at=now())
-        with self.change("extend", learner=name, target=target, until=until.isoformat(), reason=reason):
+        with self.change("extend", {"learner": name, "target": target, "until": until.isoformat(), "reason": reason}):
             self.learner(name).extensions.append(extension)
         return extension
 
     def override(self, name: str, exercise: str, task: str, points: float | None, reason: str) -> Override:
         """Set points by hand; None takes back what was set. A re-grade never changes them."""
         given = Override(exercise=exercise, task=task, points=points, author=self.author, reason=reason, at=now())
-        with self.change("override", learner=name, exercise=exercise, task=task, points=points, reason=reason):
+        details = {"learner": name, "exercise": exercise, "task": task, "points": points, "reason": reason}
+        with self.change("override", details):
             self.learner(name).overrides.append(given)
         return given
 
@@ -198,7 +201,7 @@ class Gradebook:
             How many results are "new" attempts, "graded again", "unchanged", "open" (still to be graded).
         """
         counts = dict.fromkeys(("new", "graded again", "unchanged", "open"), 0)
-        with self.change("import", learners=len(graded.submissions), counts=counts):
+        with self.change("import", {"learners": len(graded.submissions)}, counts):
             people = {learner.name: learner for learner in self.learners()}
             for submission in graded.submissions:
                 learner = people.get(submission.learner) or self._person(submission.learner)

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autograder.authoring.build import stub_text
 from autograder.authoring.sources import read_marked
 from autograder.authoring.verify.report import MARGIN_NEEDED, NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
 from autograder.catalog import Exercise
+from autograder.grading.digests import grader_digest
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
-from autograder.grading.pool import Job, Pool
+from autograder.grading.pool import Job
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
+from autograder.policy import Policy
 
 SECONDS = 600.0
 
 
 @dataclass
 class Trial:
-    """One thing graded: `what` is "solution", "stub" or a mistake."""
+    """One thing graded: `what` is "solution", "stub" or a mistake; `key` is a hash of all that its result depends on."""
 
     what: str | Mistake
     public: bool
-    future: Future[ExerciseResult]
+    job: Job
+    key: str
+    future: Future[ExerciseResult] = field(default_factory=Future)
 
 
-def submit_trials(exercise: Exercise, seeds: int, hidden: Pool, public: Pool) -> list[Trial]:
+def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
     solution = exercise.solution.read_bytes()
-    trials = [
-        Trial("solution", pool is public, pool.submit(_job(exercise, solution, seed)))
-        for seed in range(seeds)
-        for pool in (hidden, public)
-    ]
-    stub = stub_text(exercise.solution).encode()
-    trials += [Trial("stub", pool is public, pool.submit(_job(exercise, stub))) for pool in (hidden, public)]
+    jobs: list[tuple[str | Mistake, Job]] = [("solution", _job(exercise, solution, seed)) for seed in range(seeds)]
+    jobs.append(("stub", _job(exercise, stub_text(exercise.solution).encode())))
     for mistake in mistakes_of(exercise):
         source = apply_mistake(solution.decode(), mistake).encode()
-        job = _job(exercise, source, task=mistake.task)
-        trials += [Trial(mistake, pool is public, pool.submit(job)) for pool in (hidden, public)]
-    return trials
+        jobs.append((mistake, _job(exercise, source, task=mistake.task)))
+    depends_on = f"verify {grader_digest(policy, exercise, 0)} {_digest(exercise.public_tests.read_bytes())}"
+    return [
+        Trial(what, public, job, _digest(f"{depends_on} {public} {job.to_json()}".encode()))
+        for what, job in jobs
+        for public in (False, True)
+    ]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def mistakes_of(exercise: Exercise) -> list[Mistake]:
@@ -52,12 +60,18 @@ def _job(exercise: Exercise, source: bytes, seed: int | None = None, task: str |
     return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, task)
 
 
-def judge_trials(exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[], None]) -> Iterator[Problem]:
-    """The problems that the trials show; counts go into `row`."""
+def judge_trials(
+    exercise: Exercise, trials: Sequence[Trial], row: Row, step: Callable[[Trial, ExerciseResult], None]
+) -> Iterator[Problem]:
+    """The problems that the trials show; counts go into `row`.
+
+    Args:
+        step: told of each trial that has come to its end.
+    """
     told: set[tuple[str, str]] = set()  # what one seed has shown already
     for trial in trials:
         result = trial.future.result()
-        step()
+        step(trial, result)
         where = str(exercise.public_tests if trial.public else exercise.grader)
         if result.outcome is not Outcome.GRADED:
             if (where, result.note) not in told:

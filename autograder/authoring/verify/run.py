@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
 
 from autograder import installed
 from autograder.authoring.verify import branches, kills, probes, prose
 from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
 from autograder.authoring.verify.table import kill_table
 from autograder.catalog import Exercise
+from autograder.grading.cache import Cache
 from autograder.grading.pool import NodeError, NodeSettings, Pool
+from autograder.grading.results import ExerciseResult
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy
 
@@ -19,7 +23,12 @@ TABLE = "docs/kill-table.md"
 
 
 def verify(
-    policy: Policy, targets: Sequence[str], seeds: int, nodes: int, progress: Progress = lambda *_: None
+    policy: Policy,
+    targets: Sequence[str],
+    seeds: int,
+    nodes: int,
+    progress: Progress = lambda *_: None,
+    cache: Path | None = None,
 ) -> Report:
     """Every gate for some exercises.
 
@@ -27,6 +36,7 @@ def verify(
         targets: names of modules, and ids of exercises.
         seeds: on how many seeds the solution must pass.
         nodes: how many submissions are graded at a time.
+        cache: the folder with the results of earlier runs: what has not changed since is not graded again.
     """
     exercises = [exercise for exercise in policy.exercises() if {exercise.module, exercise.id} & set(targets)]
     modules = dict.fromkeys(exercise.module for exercise in exercises)
@@ -42,7 +52,8 @@ def verify(
     gradable = [exercise for exercise in exercises if exercise not in absent and prose.can_be_graded(exercise)]
     for exercise in gradable:
         report.problems += probes.probe_problems(exercise)
-    report.problems += _graded(policy, gradable, seeds, nodes, progress, report)
+    with Cache(cache) as known:
+        report.problems += _graded(policy, gradable, seeds, nodes, progress, report, known)
     progress("running examples, measuring branches", 0, 0)
     by_module = [[e for e in exercises if e.module == module and e not in absent] for module in modules]
     with ThreadPoolExecutor(nodes) as threads:  # each runs processes of its own
@@ -57,34 +68,63 @@ def _examples_and_branches(exercises: list[Exercise]) -> list[Problem]:
 
 
 def _graded(
-    policy: Policy, exercises: Sequence[Exercise], seeds: int, nodes: int, progress: Progress, report: Report
+    policy: Policy,
+    exercises: Sequence[Exercise],
+    seeds: int,
+    nodes: int,
+    progress: Progress,
+    report: Report,
+    known: Cache,
 ) -> Iterator[Problem]:
     rows = {exercise.id: Row(exercise.id, len(exercise.tasks)) for exercise in exercises}
     report.rows = list(rows.values())
     total = sum(2 * (seeds + 1 + len(kills.mistakes_of(exercise))) for exercise in exercises)
     done = 0
 
-    def step() -> None:
+    def step(trial: kills.Trial, result: ExerciseResult) -> None:
         nonlocal done
         done += 1
+        known.put(trial.key, result)
         progress("grading solutions, stubs and mistakes", done, total)
 
     for libraries, group in by_libraries(policy, exercises).items():
-        names = [exercise.id for exercise in group]
-        settings = [
-            NodeSettings(str(policy.course.root), names, libraries, 0, public=public) for public in (False, True)
-        ]
+        trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in group}
+        waiting = []
+        for trial in (trial for of_exercise in trials.values() for trial in of_exercise):
+            if result := known.get(trial.key, trial.job.learner):
+                trial.future.set_result(result)
+            else:
+                waiting.append(trial)
         try:
-            with Pool(settings[0], nodes) as hidden, Pool(settings[1], 1) as public:
-                trials = {exercise: kills.submit_trials(exercise, seeds, hidden, public) for exercise in group}
+            with ExitStack() as pools:
+                _submit(pools, waiting, policy, group, libraries, nodes)
                 for exercise, of_exercise in trials.items():
                     yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
         except NodeError as error:
-            yield Problem("grading", ", ".join(names), str(error))
+            yield Problem("grading", ", ".join(exercise.id for exercise in group), str(error))
     for row in rows.values():
         if row.named < NAMED_SHARE * row.mistakes:
             what = f"diagnosis names {row.named} of {row.mistakes} mistakes"
             yield Problem("diagnosis", row.exercise, what)
+
+
+def _submit(
+    pools: ExitStack,
+    waiting: Sequence[kills.Trial],
+    policy: Policy,
+    group: Sequence[Exercise],
+    libraries: tuple[str, ...],
+    nodes: int,
+) -> None:
+    """Hand them to nodes for the hidden and for the public checks; none is started for nothing."""
+    names = [exercise.id for exercise in group]
+    for public in (False, True):
+        of_kind = [trial for trial in waiting if trial.public is public]
+        if of_kind:
+            settings = NodeSettings(str(policy.course.root), names, libraries, 0, public=public)
+            pool = pools.enter_context(Pool(settings, 1 if public else nodes))
+            for trial in of_kind:
+                trial.future = pool.submit(trial.job)
 
 
 def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:
