@@ -118,7 +118,8 @@ class Report:
         """What all of it was measured with."""
         needed = dict.fromkeys(name for rival in self.costs for name in ("torch", "pytest", *rival.needs))
         versions = ", ".join(f"{name} {Rival.version(name)}" for name in needed)
-        return f"{os.cpu_count()} cores, Linux {platform.release().partition("-")[0]}, Python {platform.python_version()}, {versions}."
+        kernel = platform.release().partition("-")[0]
+        return f"{os.cpu_count()} cores, Linux {kernel}, Python {platform.python_version()}, {versions}."
 
     def write(self) -> None:
         """Replace what stands between the marks of the page, and draw the plot."""
