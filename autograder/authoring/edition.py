@@ -1,6 +1,7 @@
 """The files of a learner's repository that no source of the course holds: pyproject.toml, README.md, course.json, .gitignore."""
 
 import json
+from collections.abc import Sequence
 from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 
 from autograder.authoring.build import stub_text
@@ -161,8 +162,13 @@ def workflow(exercises: list[Exercise]) -> str:
 
 def _target(exercises: list[Exercise]) -> str:
     """What pip installs: this repository, with the frameworks that the exercises need."""
-    needed = [name for name in FRAMEWORKS if any(name in exercise.libraries for exercise in exercises)]
+    needed = frameworks(exercises)
     return f"'.[{','.join(needed)}]'" if needed else "."
+
+
+def frameworks(exercises: Sequence[Exercise]) -> list[str]:
+    """The extras of this package that have to be installed for them."""
+    return [name for name in FRAMEWORKS if any(name in exercise.packages for exercise in exercises)]
 
 
 def _python_versions() -> str:

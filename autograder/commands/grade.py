@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,14 +68,12 @@ def grade(
     from autograder.commands.selection import select
     from autograder.gradebook.report import write_reports
     from autograder.grading.cache import default_cache
-    from autograder.grading.journal import JournalError
-    from autograder.grading.pool import NodeError
     from autograder.grading.run import grade_class, handed_in
     from autograder.grading.submission import SubmissionError, find_submissions
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    try:
+    with told_in_words():
         found = find_submissions(submissions, policy.exercises())
         exercises = handed_in(found, policy.exercises())
         if not exercises:
@@ -86,14 +86,6 @@ def grade(
                 again=again, cache=None if no_cache else cache or default_cache(),
                 progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
-    except (SubmissionError, JournalError) as error:
-        raise CourseError(str(error)) from None
-    except NodeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(SYSTEM_FAULT) from None
-    except KeyboardInterrupt:
-        print("stopped; what is graded is kept: run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(STOPPED) from None
     try:
         write_reports(graded, out)
     except OSError as error:
@@ -103,6 +95,25 @@ def grade(
     show(graded, out)
     if graded.system_faults:
         raise typer.Exit(SYSTEM_FAULT)
+
+
+@contextmanager
+def told_in_words() -> Iterator[None]:
+    """What can end a run of grading, as an error of the user's, or with the exit code that says whose it is."""
+    from autograder.grading.journal import JournalError
+    from autograder.grading.pool import NodeError
+    from autograder.grading.submission import SubmissionError
+
+    try:
+        yield
+    except (SubmissionError, JournalError) as error:
+        raise CourseError(str(error)) from None
+    except NodeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(SYSTEM_FAULT) from None
+    except KeyboardInterrupt:
+        print("stopped; what is graded is kept: run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(STOPPED) from None
 
 
 def show(graded: Graded, out: Path) -> None:

@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from autograder.catalog import Course, Exercise
+from autograder.catalog import Course
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
-def main(context: typer.Context) -> None:
+def main() -> None:
     """Our jail and hidden checks as a Gradescope autograder.
 
     Example: autograder gradescope bundle --module m00_foundations --out autograder.zip
     """
-    context.obj = context.parent.obj if context.parent else None
 
 
 @app.command()
@@ -37,11 +36,12 @@ def bundle(
 
     Example: autograder gradescope bundle --module m00_foundations --out autograder.zip
     """
+    from autograder.commands.selection import exercises_named
     from autograder.gradebook.gradescope.bundle import write_bundle
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    exercises = _exercises(policy.course, policy.exercises(), module or ())
+    exercises = exercises_named(policy, module or ())
     names = write_bundle(policy, exercises, out, minutes, unsafe)
     print(f"{out}: {len(exercises)} exercises, {len(names)} files, {out.stat().st_size / 1e6:.1f} MB")
 
@@ -59,15 +59,10 @@ def run(
 
     Example: autograder gradescope run /autograder --exercise m00_foundations/losses
     """
+    from autograder.commands.selection import exercises_named
     from autograder.gradebook.gradescope.run import grade_submission
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    grade_submission(policy, _exercises(policy.course, policy.exercises(), exercise or ()), root, unsafe)
+    grade_submission(policy, exercises_named(policy, exercise or ()), root, unsafe)
     print(root / "results" / "results.json")
-
-
-def _exercises(course: Course, ordered: list[Exercise], names: list[str] | tuple[()]) -> list[Exercise]:
-    modules = {module.name for module in course.modules}
-    wanted = {name if name in modules else course.exercise(name).id for name in names}
-    return [exercise for exercise in ordered if not wanted or wanted & {exercise.module, exercise.id}]

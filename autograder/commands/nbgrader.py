@@ -17,12 +17,11 @@ Assignment = Annotated[str, typer.Argument(metavar="ASSIGNMENT", help="A module.
 
 
 @app.callback()
-def main(context: typer.Context) -> None:
+def main() -> None:
     """Our exercises as assignments of an nbgrader course, graded by our hidden checks in the jail.
 
     Example: autograder nbgrader init my-course --module m00_foundations
     """
-    context.obj = context.parent.obj if context.parent else None
 
 
 @app.command()
@@ -97,15 +96,13 @@ def grade(
 
     Example: autograder nbgrader grade my-course m00_foundations
     """
-    from autograder.commands.grade import SYSTEM_FAULT
+    from autograder.commands.grade import SYSTEM_FAULT, told_in_words
     from autograder.commands.progress import Progress
     from autograder.gradebook.nbgrader import scores
     from autograder.gradebook.nbgrader.course import api, notebooks_of
     from autograder.gradebook.report import write_reports
     from autograder.grading.cache import default_cache
-    from autograder.grading.journal import JournalError
     from autograder.grading.run import grade_class
-    from autograder.grading.submission import SubmissionError
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
@@ -113,7 +110,7 @@ def grade(
     exercises = [e for e in policy.exercises() if e.module == assignment and e.name in names]
     api(folder)  # before any work, if it is not there
     out = out or folder / "results" / assignment
-    try:
+    with told_in_words():
         found = scores.submissions(policy, folder, assignment)
         with Progress() as progress:
             graded = grade_class(
@@ -121,8 +118,6 @@ def grade(
                 nodes=jobs, seed=policy.seed, cache=default_cache(),
                 progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
-    except (SubmissionError, JournalError) as error:
-        raise CourseError(str(error)) from None
     write_reports(graded, out)
     written = scores.write(graded, folder, assignment)
     print(f"scores of {written} learners in the gradebook of {folder}; our own reports in {out}")

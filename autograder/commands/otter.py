@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
-from autograder.catalog import Course, CourseError, Exercise
+from autograder.catalog import Course, CourseError
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
-def main(context: typer.Context) -> None:
+def main() -> None:
     """Our exercises for otter-grader: `otter assign` takes them, `otter run` and Gradescope grade them, in our jail.
 
     Example: autograder otter assign sources --module m00_foundations
     """
-    context.obj = context.parent.obj if context.parent else None
 
 
 @app.command()
@@ -64,16 +63,11 @@ def generate(
 
     Example: autograder otter generate --module m00_foundations/activations --out autograder.zip
     """
+    from autograder.commands.selection import exercises_named
     from autograder.gradebook.otter.bundle import write_bundle
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    exercises = _exercises(policy.course, policy.exercises(), module or [])
+    exercises = exercises_named(policy, module or ())
     names = write_bundle(policy, exercises, out, minutes, unsafe)
     print(f"{out}: {len(exercises)} exercises, {len(names)} files, {out.stat().st_size / 1e6:.1f} MB")
-
-
-def _exercises(course: Course, ordered: list[Exercise], names: list[str]) -> list[Exercise]:
-    modules = {module.name for module in course.modules}
-    wanted = {name if name in modules else course.exercise(name).id for name in names}
-    return [exercise for exercise in ordered if not wanted or wanted & {exercise.module, exercise.id}]

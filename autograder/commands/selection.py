@@ -1,4 +1,4 @@
-"""What `--only` selects: modules and exercises of the course, learners, or the work of one learner."""
+"""What names on the command line select: modules and exercises; with `--only` learners, too, or the work of one learner."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from autograder.catalog import CourseError, Exercise, near
 from autograder.grading.run import Pair, handed_in
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
+
+
+def exercises_named(policy: Policy, names: Sequence[str]) -> list[Exercise]:
+    """Those of modules and exercises with these names, in the order of the course; all where there are no names.
+
+    Raises:
+        CourseError: there is nothing of such a name.
+    """
+    modules = {module.name for module in policy.course.modules}
+    wanted = {name if name in modules else policy.course.exercise(name).id for name in names}
+    return [each for each in policy.exercises() if not wanted or wanted & {each.module, each.id}]
 
 
 def select(policy: Policy, submissions: Sequence[Submission], names: Sequence[str]) -> list[Pair]:

@@ -31,6 +31,7 @@ def similarity(
     Example: autograder similarity submissions/ --only m00_foundations/mlp --at-least 0.7
     """
     from autograder.commands.progress import Progress
+    from autograder.commands.selection import exercises_named
     from autograder.gradebook.report import render_similarity
     from autograder.gradebook.similarity import clusters, compare_class
     from autograder.grading.submission import SubmissionError, find_submissions
@@ -41,10 +42,9 @@ def similarity(
         found = find_submissions(submissions, policy.exercises())
     except SubmissionError as error:
         raise CourseError(str(error)) from None
-    modules = {module.name for module in policy.course.modules}
-    wanted = {name if name in modules else policy.course.exercise(name).id for name in only or ()}
-    exercises = [e for e in policy.exercises() if not wanted or wanted & {e.module, e.id}]
-    exercises = [e for e in exercises if sum(e.id in submission.files for submission in found) > 1]
+    exercises = [
+        e for e in exercises_named(policy, only or ()) if sum(e.id in submission.files for submission in found) > 1
+    ]
     pairs = {}
     with Progress() as progress:
         for done, exercise in enumerate(exercises):

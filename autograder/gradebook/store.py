@@ -170,7 +170,8 @@ class Gradebook:
     def add_learner(self, name: str, full_name: str = "", email: str = "") -> Learner:
         """Somebody new, or new facts about somebody; what is empty stays as it is."""
         with self.change("add learner", {"learner": name, "full_name": full_name, "email": email}):
-            learner = self._person(name)
+            known = {learner.name: learner for learner in self.course.learners}
+            learner = known.get(name) or self._new(name)
             learner.full_name, learner.email = full_name or learner.full_name, email or learner.email
         return learner
 
@@ -204,7 +205,7 @@ class Gradebook:
         with self.change("import", {"learners": len(graded.submissions)}, counts):
             people = {learner.name: learner for learner in self.learners()}
             for submission in graded.submissions:
-                learner = people.get(submission.learner) or self._person(submission.learner)
+                learner = people.get(submission.learner) or self._new(submission.learner)
                 learner.notes = list(submission.notes)
                 when = (times or {}).get(submission.learner) or moment(submission.submitted) or now()
                 for exercise in graded.exercises:
@@ -215,12 +216,9 @@ class Gradebook:
                         counts[self._add_attempt(learner, result, when)] += 1
         return counts
 
-    def _person(self, name: str) -> Learner:
-        known = {learner.name: learner for learner in self.course.learners}
-        if name not in known:
-            self.course.learners.append(Learner(name=name, full_name="", email="", notes=[]))
-            return self.course.learners[-1]
-        return known[name]
+    def _new(self, name: str) -> Learner:
+        self.course.learners.append(Learner(name=name, full_name="", email="", notes=[]))
+        return self.course.learners[-1]
 
     def _add_attempt(self, learner: Learner, result: ExerciseResult, when: datetime) -> str:
         earlier = [attempt for attempt in learner.attempts if attempt.exercise == result.exercise_id]

@@ -30,7 +30,7 @@ def write_bundle(policy: Policy, exercises: Sequence[Exercise], out: Path, minut
     Returns:
         The names of the files in it.
     """
-    frameworks = [name for name in edition.FRAMEWORKS if any(name in exercise.packages for exercise in exercises)]
+    frameworks = edition.frameworks(exercises)
     options = [word for exercise in exercises for word in ("--exercise", exercise.id)] + ["--unsafe"] * unsafe
     scripts = {
         "setup.sh": {"@EXTRAS@": f"[{','.join(frameworks)}]" if frameworks else ""},
