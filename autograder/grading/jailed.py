@@ -46,6 +46,24 @@ def reference_module(solutions: Path, module: str) -> LocalModule:
     return LocalModule(SourceFinder(sources_in(solutions)), module)
 
 
+class OwnCode(LocalProvider):
+    """Serves code of the course's own, a solution with a known mistake say, as learners' own pytest would: in this process."""
+
+    notes, failure, output = (), None, ""
+
+    def __init__(self, exercise: Exercise, files: dict[str, bytes]):
+        super().__init__()
+        name = f"{exercise.module}.{exercise.name}"
+        given = {other.replace("/", "."): (text, f"{other}.py") for other, text in files.items()}
+        self.module = LocalModule(SourceFinder(sources_in(exercise.course.solutions_dir) | given), name)
+
+    def learner(self, check: Check) -> LocalModule:
+        return self.module
+
+    def stop(self) -> None:
+        """There is no worker to stop."""
+
+
 class JailedProvider:
     """Serves one submission.
 

@@ -20,6 +20,7 @@ from autograder.testing.provider import Provider
 from autograder.testing.running import CHECK, RUN, begin
 from autograder.testing.tasks import Check
 
+CLEAR = 10.0  # tolerances, that a known mistake must be away
 HANGS_TOLERATED = 3  # a hang costs its limit once in a task; after so many the rest of the exercise is not tried
 
 
@@ -28,12 +29,14 @@ class Judge:
     """The collected checks of one exercise, ready to be run on any learner's code.
 
     Attributes:
+        mistake: the name of the known mistake that is judged; nothing follows the check that tells it.
         named: by task, the known mistakes that earlier checks of this run were told to come from.
     """
 
     items: Sequence[pytest.Item]
     seed: int
     diagnosis: Diagnosis | None = None
+    mistake: str | None = None
     checks: list[Check] = field(init=False)
     named: dict[str, list[Mistake]] = field(init=False, default_factory=dict)
 
@@ -88,6 +91,16 @@ class Judge:
             if result.status is Status.TIMEOUT:
                 hung.append(check.task)
             yield index, result
+            if self.is_told(result):
+                return
+
+    def is_told(self, result: CheckResult) -> bool:
+        """Whether a known mistake is judged and this check settles it: failed by a clear margin, and named alone where there
+        are names."""
+        if self.mistake is None or result.status not in (Status.WRONG, Status.ERROR):
+            return False
+        is_clear = result.margin is None or result.margin >= CLEAR
+        return is_clear and (self.diagnosis is None or result.mistakes == [self.mistake])
 
     def diagnose(
         self, provider: Provider, index: int, following: pytest.Item | None, result: CheckResult

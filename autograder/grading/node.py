@@ -24,7 +24,7 @@ from autograder import installed
 from autograder.catalog import Course, Exercise
 from autograder.grading.children import Child, of_checks
 from autograder.grading.diagnose import Diagnosis
-from autograder.grading.jailed import JailedProvider
+from autograder.grading.jailed import JailedProvider, OwnCode
 from autograder.grading.judge import Judge, RememberErrors, unjudged
 from autograder.grading.mistakes import MistakeError
 from autograder.grading.pool import Hello, Job, NodeSettings
@@ -149,17 +149,19 @@ class GradingLoop:
             judge = replace(judge, seed=job.seed)
         if job.task is not None:
             judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
+        judge = replace(judge, mistake=job.mistake)
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
         closing = self.run_children(judge, job, deadline, judge.order, found)
         late = time.monotonic() >= deadline
         status = Status.TIMEOUT if late else Status.SYSTEM
         message = "those before it took too long" if late else "this check could not be run"
-        for index, check in enumerate(judge.checks):
-            found.setdefault(index, unjudged(check, status, message))
-        self.carry_forward(judge, job, deadline, found)
+        if not any(map(judge.is_told, found.values())):
+            for index, check in enumerate(judge.checks):
+                found.setdefault(index, unjudged(check, status, message))
+            self.carry_forward(judge, job, deadline, found)
         update = {
-            "checks": [found[index] for index in range(len(judge.checks))],
+            "checks": [found[index] for index in sorted(found)],
             "note": closing.get("note", ""),
             "output": closing.get("output", ""),
             "seconds": round(time.monotonic() - start, 4),
@@ -206,18 +208,21 @@ class GradingLoop:
         suspects: set[int] = set()
         for _ in range(CHILDREN):
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
-            if waiting and now < deadline:
+            if waiting and now < deadline and not closing:
                 exercise = self.exercises[job.exercise]
-                provider = JailedProvider(
-                    self.zygote,
-                    self.policy,
-                    exercise,
-                    job.files,
-                    self.references,
-                    replaced,
-                    has_run=bool(found),
-                    wants_scratch=judge.wants_scratch,
-                )
+                if self.settings.public and job.mistake:
+                    provider = OwnCode(exercise, job.files)
+                else:
+                    provider = JailedProvider(
+                        self.zygote,
+                        self.policy,
+                        exercise,
+                        job.files,
+                        self.references,
+                        replaced,
+                        has_run=bool(found),
+                        wants_scratch=judge.wants_scratch,
+                    )
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing |= self.run_child(judge, provider, childs, waiting, found, suspects)
         return closing

@@ -39,6 +39,7 @@ class Job:
         seconds: after this long the node is taken for dead.
         seed: of the inputs of the checks, if not that of the node.
         task: run the checks of this task alone.
+        mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`.
     """
 
     learner: str
@@ -48,6 +49,7 @@ class Job:
     seconds: float
     seed: int | None = None
     task: str | None = None
+    mistake: str | None = None
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}

@@ -1,6 +1,7 @@
 """Known mistakes are named from what learners' code answers through the jail, and nothing else is."""
 
 import inspect
+from dataclasses import replace
 
 import pytest
 
@@ -305,6 +306,14 @@ def make(course, hand_in):
         return {check.check: check.mistakes for check in checks if check.status in ("wrong", "error")}
 
     return grade
+
+
+def test_no_check_follows_the_one_that_tells_the_mistake_that_is_tried(course, pool):
+    text = METER.replace("self.count += 1", "pass").encode()
+    job = Job("verify", "m/meter", {"m/meter": text}, "", 60.0, task="Meter", mistake="never counts")
+    assert [check.check for check in pool.grade(job).checks] == ["test_meter_counts"]
+    never_told = replace(job, mistake="starts at zero")
+    assert len(pool.grade(never_told).checks) == 3, "what no check names is tried by all of them"
 
 
 def test_a_mistake_is_named_and_says_what_the_author_wrote(hand_in):

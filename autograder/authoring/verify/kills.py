@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from autograder.authoring.build import stub_text
 from autograder.authoring.sources import read_marked
-from autograder.authoring.verify.report import MARGIN_NEEDED, NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
+from autograder.authoring.verify.report import NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
 from autograder.catalog import Exercise
 from autograder.grading.digests import grader_digest
+from autograder.grading.judge import CLEAR
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
 from autograder.grading.pool import Job
 from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
@@ -37,7 +38,7 @@ def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
     jobs.append(("stub", _job(exercise, stub_text(exercise.solution).encode())))
     for mistake in mistakes_of(exercise):
         source = apply_mistake(solution.decode(), mistake).encode()
-        jobs.append((mistake, _job(exercise, source, task=mistake.task)))
+        jobs.append((mistake, _job(exercise, source, mistake=mistake)))
     depends_on = f"verify {grader_digest(policy, exercise, 0)} {_digest(exercise.public_tests.read_bytes())}"
     return [
         Trial(what, public, job, _digest(f"{depends_on} {public} {job.to_json()}".encode()))
@@ -55,9 +56,10 @@ def mistakes_of(exercise: Exercise) -> list[Mistake]:
     return [mistake for mistake in found if mistake.exercise == exercise.name]
 
 
-def _job(exercise: Exercise, source: bytes, seed: int | None = None, task: str | None = None) -> Job:
+def _job(exercise: Exercise, source: bytes, seed: int | None = None, mistake: Mistake | None = None) -> Job:
     files = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
-    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, task)
+    told = (mistake.task, mistake.name) if mistake else (None, None)
+    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, *told)
 
 
 def judge_trials(
@@ -151,7 +153,7 @@ def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool,
         return
     distance = max((_distance(check) for check in lost), default=0.0)
     row.nearest = min(row.nearest, distance)
-    if distance < MARGIN_NEEDED:
+    if distance < CLEAR:
         what = f"{mistake.task}: {mistake.name!r} is only {distance:.1f} tolerances away"
         yield Problem("tolerances", where, what)
     names = {name for check in lost for name in check.mistakes}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 NOISE_ALLOWED = 0.1  # of the tolerance, that the reference's own rounding may use up
-MARGIN_NEEDED = 10.0  # tolerances, that the nearest mistake must be away
 PUBLIC_SHARE = 2 / 3  # of the mistakes, that the public checks must catch
 NAMED_SHARE = 0.95  # of the mistakes, that diagnosis must name
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from autograder import installed
@@ -117,14 +118,16 @@ def _submit(
     nodes: int,
 ) -> None:
     """Hand them to nodes for the hidden and for the public checks; none is started for nothing."""
-    names = [exercise.id for exercise in group]
-    for public in (False, True):
-        of_kind = [trial for trial in waiting if trial.public is public]
-        if of_kind:
-            settings = NodeSettings(str(policy.course.root), names, libraries, 0, public=public)
-            pool = pools.enter_context(Pool(settings, 1 if public else nodes))
-            for trial in of_kind:
-                trial.future = pool.submit(trial.job)
+    settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0)
+    kinds = [public for public in (False, True) if any(trial.public is public for trial in waiting)]
+    with ThreadPoolExecutor(len(kinds) or 1) as threads:  # a node takes long to start, and keeps one core busy
+        started = [threads.submit(Pool, replace(settings, public=public), 1 if public else nodes) for public in kinds]
+    for future in started:
+        if not future.exception():
+            pools.enter_context(future.result())  # to be closed, even if another did not start
+    for public, future in zip(kinds, started, strict=True):
+        for trial in (trial for trial in waiting if trial.public is public):
+            trial.future = future.result().submit(trial.job)
 
 
 def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:
