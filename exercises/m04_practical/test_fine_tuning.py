@@ -102,7 +102,7 @@ def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe)
 @pytest.mark.stage("whole")
 def test_fine_tune_is_right_on_sixty_five_percent_of_other_images(learner, probe):
     (weights, digits, classes), rng, reached = pretrained(), probe.generator(), []
-    for seed in range(4):
+    for seed in range(3):
         images, labels = photographs(digits, rng), torch.from_numpy(classes)
         chosen = torch.from_numpy(np.concatenate([rng.permutation(np.flatnonzero(classes == k))[:5] for k in range(5)]))
         others = torch.ones(len(labels), dtype=torch.bool)
@@ -113,5 +113,5 @@ def test_fine_tune_is_right_on_sixty_five_percent_of_other_images(learner, probe
         tried.load_state_dict(model.state_dict())
         right = tried.eval()(images[others]).argmax(dim=1) == labels[others]
         reached.append(right.double().mean().item())
-    mean = sum(reached) / 4
+    mean = sum(reached) / 3
     assert mean >= 0.65, f"on images it has not seen the network is right in {mean:.1%}, expected 65% on average"

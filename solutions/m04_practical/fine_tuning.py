@@ -23,7 +23,7 @@ def fine_tune(
     unfrozen. What counts is what comes out. The network in `pretrained.npz` has learned the digits 0 to 4, anywhere on a screen
     of 12 x 12 pixels. You get five images of each of the digits 5 to 9, from a camera that adds stripes and noise (the
     README shows some), and your network is tried on hundreds of others from the same camera. Asked for is an accuracy
-    of 65 %, on the average of four such tasks; a plain recipe reaches 80 %. In as many steps from random weights the same
+    of 65 %, on the average of three such tasks; a plain recipe reaches 80 %. In as many steps from random weights the same
     network gets to 45 %, and to 55 % when only its new head learns.
 
     This must be so:

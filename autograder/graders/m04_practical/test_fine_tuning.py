@@ -3,7 +3,7 @@
 The network is trained where the learner's code is. Its state comes back as plain data, and the held-out images are classified
 here. Over many seeds the mean accuracy of four tasks was 0.81 with a standard deviation of 0.02 for the reference, 0.75 ± 0.02
 for it without augmentation, 0.71 ± 0.025 with one small learning rate or without batch statistics, 0.46 ± 0.045 from random
-weights and 0.56 ± 0.02 when only the head was trained.
+weights and 0.56 ± 0.02 when only the head was trained; of three, as here, the deviations are larger by 2 / √3.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from autograder.testing import assert_close, assert_shape
 
 FILE = Path(__file__).parents[3] / "exercises" / "m04_practical" / "pretrained.npz"
-ASKED_FOR = 0.65
+ASKED_FOR, TASKS = 0.65, 3
 
 
 def pretrained():
@@ -166,10 +166,10 @@ def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe)
 @pytest.mark.stage("whole")
 def test_fine_tune_is_right_on_sixty_five_percent_of_other_images(learner, probe):
     (weights, digits, classes), rng, reached = pretrained(), probe.generator(), []
-    for _ in range(4):
+    for _ in range(TASKS):
         images, labels, others, of_others = a_task(digits, classes, rng)
         model = pretrained_model(learner, weights)
         learner.fine_tune(model, images, labels, 5, generator(learner, rng))
         reached.append(accuracy(state_of(model, 5), others, of_others))
-    mean = sum(reached) / 4
+    mean = sum(reached) / TASKS
     assert mean >= ASKED_FOR, f"on images it has not seen the network is right in {mean:.1%}, expected {ASKED_FOR:.0%}"
