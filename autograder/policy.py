@@ -13,6 +13,7 @@ from autograder.catalog import Course, CourseError, Exercise, Module, near
 from autograder.deadlines import Attempts, Deadline, LateRules, Zone, instant, nearest
 from autograder.marked_yaml import Document, Fields
 
+Device = Literal["cpu", "cuda", "auto"]
 Visibility = Literal["visible", "after_due_date", "after_published", "hidden"]
 Points = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
@@ -48,6 +49,7 @@ class Limits(Fields):
     cpu_seconds: float = Field(20, gt=0, le=36_000, allow_inf_nan=False)
     memory_mb: int = Field(1024, ge=64, le=1_048_576)
     output_kb: int = Field(64, ge=1, le=65_536)
+    gpu_memory_mb: int = Field(4096, ge=256, le=1_048_576)
 
 
 class ExerciseRules(Deadline):
@@ -69,6 +71,7 @@ class Settings(Deadline):
     seed: int = Field(0, ge=0, lt=2**63)
     time_zone: Zone = "UTC"
     visibility: Visibility = "visible"
+    device: Device = "cpu"
     limits: Limits = Limits()
     carried_forward: float = Field(1, ge=0, le=1, allow_inf_nan=False)
     modules: Annotated[dict[str, ModuleRules], _no_names] = {}
@@ -104,6 +107,11 @@ class Policy:
     @property
     def seed(self) -> int:
         return self.settings.seed
+
+    @property
+    def device(self) -> Device:
+        """Where learners' torch tensors are, where nobody says otherwise."""
+        return self.settings.device
 
     @property
     def carried_forward(self) -> float:

@@ -32,6 +32,7 @@ def test_nothing_said_means_the_defaults(course, text):
         "cpu_seconds": 20,
         "memory_mb": 1024,
         "output_kb": 64,
+        "gpu_memory_mb": 4096,
     }
 
 

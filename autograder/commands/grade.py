@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from autograder.grading.graded import Graded
 
 SYSTEM_FAULT, STOPPED = 1, 130
+
+
+class Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+    AUTO = "auto"
+
+
 PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
 
 
@@ -48,6 +57,14 @@ def grade(
         ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep such results.")] = False,
+    device: Annotated[
+        Device | None,
+        typer.Option(
+            help="Where learners' torch tensors are. cuda: what cannot be graded on a GPU is not graded; auto: it is graded on the "
+            "CPU. By default that of grading.yml.",
+            show_default=False,
+        ),
+    ] = None,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
@@ -79,10 +96,11 @@ def grade(
         if not exercises:
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
         wanted = select(policy, found, only) if only else [(work, exercise) for work in found for exercise in exercises]
+        where, or_cpu = placed(device.value if device else policy.device)
         with Progress() as progress:
             graded = grade_class(
                 policy, found, wanted, out,
-                nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe,
+                nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe, device=where, or_cpu=or_cpu,
                 again=again, cache=None if no_cache else cache or default_cache(),
                 progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
@@ -95,6 +113,19 @@ def grade(
     show(graded, out)
     if graded.system_faults:
         raise typer.Exit(SYSTEM_FAULT)
+
+
+def placed(device: str) -> tuple[str, bool]:
+    """The device that the wish for one comes to on this machine, and whether the CPU will do for what cannot be graded there."""
+    from autograder.sandbox import gpu
+
+    if device == Device.CUDA and not gpu.numbers():
+        raise CourseError(
+            "--device cuda: this machine has no GPU of NVIDIA's that may be used; --device auto does without"
+        )
+    if device == gpu.CPU or not gpu.numbers():
+        return gpu.CPU, False
+    return Device.CUDA.value, device == Device.AUTO
 
 
 @contextmanager

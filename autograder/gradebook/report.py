@@ -34,6 +34,7 @@ WORDS = {
     Status.ERROR: "error",
     Status.NOT_STARTED: "not started",
     Status.NOT_REACHED: "not reached",
+    Status.NOT_RUN: "not run",
     Status.TIMEOUT: "too slow",
     Status.SYSTEM: "to be graded again",
 }

@@ -124,7 +124,7 @@ class Gradebook:
         return self.session.scalars(found).all()
 
     def tallies(self) -> dict[int, dict[str, Tally]]:
-        """How many checks of each task passed, by the id of the attempt."""
+        """How many checks of each task were run and passed, by the id of the attempt."""
         passed = Check.status == Status.PASSED
         counted = (
             sa.select(
@@ -136,7 +136,7 @@ class Gradebook:
             )
             .join(Attempt)
             .join(Learner)
-            .where(Learner.course_id == self.course.id)
+            .where(Learner.course_id == self.course.id, Check.status != Status.NOT_RUN)
             .group_by(Check.attempt_id, Check.task)
         )
         found: dict[int, dict[str, Tally]] = {}

@@ -13,17 +13,23 @@ from autograder import __version__
 from autograder.catalog import Exercise
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
+from autograder.sandbox.gpu import CPU
 
 PACKAGE = Path(__file__).parents[1]
 
 
-def run_identity(policy: Policy, seed: int) -> dict[str, str]:
+def run_identity(policy: Policy, seed: int, device: str = CPU) -> dict[str, str]:
     """What must be the same for results to stand in one journal. Points are not among it: they are counted from the results."""
     digest = hashlib.sha256()
     for exercise in policy.exercises():
         for part in _rules_and_files(policy, exercise):
             digest.update(part)
-    return {"exercises, graders or rules": digest.hexdigest(), "seed": str(seed), "version of autograder": __version__}
+    identity = {
+        "exercises, graders or rules": digest.hexdigest(),
+        "seed": str(seed),
+        "version of autograder": __version__,
+    }
+    return identity | ({} if device == CPU else {"device": device})
 
 
 def work_digest(submission: Submission, exercise: Exercise) -> tuple[str, dict[str, bytes]]:
@@ -37,11 +43,12 @@ def work_digest(submission: Submission, exercise: Exercise) -> tuple[str, dict[s
     return digest.hexdigest(), files
 
 
-def grader_digest(policy: Policy, exercise: Exercise, seed: int) -> str:
-    """The hash of everything besides the work that its result depends on: this package, the libraries, the graders, the seed."""
+def grader_digest(policy: Policy, exercise: Exercise, seed: int, device: str = CPU) -> str:
+    """The hash of everything besides the work that its result depends on: this package, the libraries, the graders, the
+    seed, the device."""
     digest = hashlib.sha256(_package_digest().encode())
     libraries = sorted(policy.allowed_imports(exercise))
-    digest.update(json.dumps([seed, [(name, _version(name)) for name in libraries]]).encode())
+    digest.update(json.dumps([seed, device, [(name, _version(name)) for name in libraries]]).encode())
     for part in _rules_and_files(policy, exercise):
         digest.update(part)
     for path in (exercise.mistakes, *(other.solution for other in exercise.imports_exercises)):

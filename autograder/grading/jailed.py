@@ -63,6 +63,8 @@ class OwnCode(LocalProvider):
     def stop(self) -> None:
         """There is no worker to stop."""
 
+    sweep = stop
+
 
 class JailedProvider:
     """Serves one submission.
@@ -137,6 +139,14 @@ class JailedProvider:
         """An empty folder, in which the worker may write."""
         self.module._scratch = self.worker.scratch
         return self.worker.scratch.empty()
+
+    def sweep(self) -> None:
+        """Clear away the workers, also after a child that did not live to stop its own."""
+        self.zygote.sweep()
+
+    @property
+    def device(self) -> str:
+        return self.zygote.device
 
     @property
     def trace(self) -> list:
@@ -213,6 +223,7 @@ class JailedProvider:
             cpu_seconds=max(1, round(rules.cpu_seconds)),
             memory_bytes=rules.memory_mb << 20,
             output_bytes=rules.output_kb << 10,
+            gpu_memory_bytes=rules.gpu_memory_mb << 20,
         )
 
     def stop(self) -> None:

@@ -118,7 +118,7 @@ class Journal:
             before = dict(json.loads(line)["run"])
         except (ValueError, KeyError, TypeError):
             raise self._foreign() from None
-        changed = [name for name, value in identity.items() if before.get(name) != value]
+        changed = [name for name in before | identity if before.get(name) != identity.get(name)]
         if changed:
             raise JournalError(
                 f"{self.path.parent} holds results of a run with other {' and '.join(changed)}; "

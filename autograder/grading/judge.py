@@ -128,9 +128,8 @@ class Judge:
         if decisive is None:
             return unjudged(check, Status.SYSTEM, "the check ended without a verdict")
         verdict, error = decisive.verdict, getattr(decisive, "error", None)
-        open_to_learner = check.visible or isinstance(
-            error, NotLoaded
-        )  # nothing hidden had met the code that did not load
+        # Nothing hidden had met code that did not load, or a check that was not run.
+        open_to_learner = check.visible or isinstance(error, NotLoaded) or verdict.status == Status.NOT_RUN
         return CheckResult(
             task=check.task,
             check=check.name,

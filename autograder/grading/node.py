@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,15 @@ from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
 from autograder.sandbox import frameworks
 from autograder.sandbox.client import Zygote
+from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.forking import Forks
+from autograder.sandbox.gpu import CPU
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
 
 REHEARSAL_SECONDS = 150.0
+ACCEPTED = (Status.PASSED, Status.NOT_RUN)  # of a solution
 CHILDREN = 5  # a check that kills two of them is tried no more; after so many the rest is left
 CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
 
@@ -46,8 +50,15 @@ CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serv
 class GradingLoop:
     """A pytest plugin that takes over the run loop: collect once, then serve jobs until the connection closes."""
 
-    def __init__(self, settings: NodeSettings, connection: socket.socket, zygote: Zygote | None = None):
-        self.settings, self.connection, self.zygote = settings, connection, zygote
+    def __init__(
+        self,
+        settings: NodeSettings,
+        connection: socket.socket,
+        zygote: Zygote | None = None,
+        on_device: Zygote | None = None,
+    ):
+        self.settings, self.connection, self.zygote, self.on_device = settings, connection, zygote, on_device
+        self.zygotes: dict[str, Zygote] = {}  # of the exercises that are not graded on the CPU
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
         self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
@@ -82,8 +93,46 @@ class GradingLoop:
         self.zygote.wait_until_ready()
         hello.layers = self_test(self.zygote)
         self.forks = Forks()
+        if self.on_device:
+            self.move_to_device(hello)
         self.serve(hello)
         return True
+
+    def move_to_device(self, hello: Hello) -> None:
+        """Grade there what its own solution passes there. An exercise may not: it draws random numbers, or runs on the CPU only."""
+        try:
+            self.on_device.wait_until_ready()
+            self_test(self.on_device)
+        except SandboxError:
+            if not self.settings.or_cpu:
+                raise
+            return
+        for name in self.exercises.keys() - hello.faults.keys():
+            self.zygotes[name] = self.on_device
+            problem = self.try_on_device(name)
+            if problem:
+                del self.zygotes[name]
+            if problem and not self.settings.or_cpu:
+                hello.faults[name] = (
+                    f"{self.settings.device} cannot be used: its own solution does not pass there; {problem}"
+                )
+
+    def try_on_device(self, name: str) -> str:
+        """What goes wrong when the exercise's solution is graded where `zygotes` says."""
+        exercise, found = self.exercises[name], {}
+        files = {each.id: each.solution.read_bytes() for each in (*exercise.imports_exercises, exercise)}
+        judge = replace(self.judges[name], diagnosis=None)
+        job = Job("", name, files, "", REHEARSAL_SECONDS)
+        self.run_children(judge, job, time.monotonic() + REHEARSAL_SECONDS, judge.order, found)
+        results = [found.get(index) for index in judge.order]
+        wrong = next((each for each in results if each is None or each.status not in ACCEPTED), None)
+        if wrong is None and None not in results:
+            return ""
+        return (
+            f"{wrong.check}: {wrong.detail or wrong.card or wrong.message}"
+            if wrong
+            else "its checks do not come to an end"
+        )
 
     def serve(self, hello: Hello) -> None:
         """Say what there is to say at first, then answer job by job."""
@@ -127,7 +176,7 @@ class GradingLoop:
             else:
                 judge = self.judges[name]
                 results = [result for _, result in judge.run(self.references, judge.order) if result is not None]
-                if wrong := [result for result in results if result.status is not Status.PASSED]:
+                if wrong := [result for result in results if result.status not in ACCEPTED]:
                     words = wrong[0].detail or wrong[0].card or wrong[0].message
                     faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
@@ -141,6 +190,7 @@ class GradingLoop:
             outcome=Outcome.GRADED,
             sha256=job.sha256,
             layers=hello.layers,
+            device=self.zygotes.get(job.exercise, self.zygote).device if self.zygote else CPU,
         )
         if fault := hello.faults.get(job.exercise):
             return result.model_copy(update={"outcome": Outcome.SYSTEM, "note": fault})
@@ -174,7 +224,7 @@ class GradingLoop:
         own = f"{exercise.module}.{exercise.name}"
         if any(result.status is Status.TIMEOUT for result in found.values()):
             job = replace(job, files={job.exercise: job.files[job.exercise]})  # what it imports may be what hangs
-        failed = {index for index, result in found.items() if result.status is not Status.PASSED}
+        failed = {index for index, result in found.items() if result.status not in ACCEPTED}
         failed_tasks = {(own, judge.checks[index].task) for index in failed}
         for task in {judge.checks[index].task: None for index in sorted(failed)}:
             replaced = {each for each in stand_ins(exercise, task) if each[0] != own or each in failed_tasks}
@@ -214,7 +264,7 @@ class GradingLoop:
                     provider = OwnCode(exercise, job.files)
                 else:
                     provider = JailedProvider(
-                        self.zygote,
+                        self.zygotes.get(job.exercise, self.zygote),
                         self.policy,
                         exercise,
                         job.files,
@@ -252,7 +302,7 @@ class GradingLoop:
         except TimeoutError:
             in_time = False
         child.end()
-        self.zygote.sweep()
+        provider.sweep()
         if running is not None and running not in found and in_time and running not in suspects:
             suspects.add(running)
         elif running is not None and running not in found:
@@ -273,6 +323,11 @@ def messages(
     yield {"closing": {"note": note, "output": provider.output}}
 
 
+def can_move(libraries: Collection[str]) -> bool:
+    """Whether there are tensors that could be elsewhere than on the CPU: torch's, where TensorFlow does not run beside it."""
+    return "torch" in libraries and not frameworks.must_not_run_before_a_fork(libraries)
+
+
 def say(stream: Any, line: str) -> None:
     stream.write(line.encode() + b"\n")
     stream.flush()
@@ -286,8 +341,13 @@ def main(descriptor: int) -> int:
         GradingLoop(settings, connection).serve(Hello(faults=dict.fromkeys(settings.exercises, words)))
         return 0
     # Not waited for: its imports take as long as ours.
-    with Zygote(settings.libraries, unsafe=settings.unsafe, wait=False, below=settings.scratch) as zygote:
-        run_session(GradingLoop(settings, connection, zygote))
+    options = {"unsafe": settings.unsafe, "wait": False, "below": settings.scratch}
+    with ExitStack() as stack:
+        zygote, on_device = stack.enter_context(Zygote(settings.libraries, **options)), None
+        if settings.device != CPU and can_move(settings.libraries):
+            options |= {"device": settings.device, "gpu_number": settings.gpu_number}
+            on_device = stack.enter_context(Zygote(settings.libraries, **options))
+        run_session(GradingLoop(settings, connection, zygote, on_device))
     return 0
 
 

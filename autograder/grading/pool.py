@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import socket
@@ -20,8 +21,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from autograder.grading.results import ExerciseResult, Outcome
+from autograder.sandbox import gpu
 from autograder.sandbox.frameworks import ONE_THREAD
+from autograder.sandbox.gpu import CPU
 
+NODES_PER_GPU = 4  # each has one worker at a time, with a context of its own
 START_SECONDS = 180.0  # importing a framework and running every grader on its reference, on a busy machine
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -68,6 +72,8 @@ class NodeSettings:
     Attributes:
         public: grade with the public checks instead of the hidden ones.
         scratch: the folder below which learners' code may write.
+        device: where learners' torch tensors are, "cpu" or "cuda" on the GPU with the number `gpu_number`. What does not use torch
+            stays on the CPU, and so does, with `or_cpu`, an exercise whose own solution does not pass there.
     """
 
     course: str
@@ -77,6 +83,9 @@ class NodeSettings:
     unsafe: bool = False
     public: bool = False
     scratch: str | None = None
+    device: str = CPU
+    gpu_number: str = "0"
+    or_cpu: bool = False
 
 
 @dataclass
@@ -175,6 +184,9 @@ class Pool:
         self.own = threading.local()
         self.lock = threading.Lock()
         self.closing = False
+        self.gpus = itertools.cycle(gpu.numbers() or ["0"]) if settings.device != CPU else itertools.repeat("0")
+        if settings.device != CPU:
+            nodes = min(nodes, NODES_PER_GPU * max(1, len(gpu.numbers())))
         self.spare = [self.start_node()]  # in this thread, so that a faulty installation is told before any work
         self.threads = ThreadPoolExecutor(max_workers=nodes)
 
@@ -210,12 +222,13 @@ class Pool:
         return self.own.node
 
     def start_node(self) -> Node:
+        settings = replace(self.settings, gpu_number=next(self.gpus))
         try:
-            node = Node(self.settings)
+            node = Node(settings)
         except NodeError:  # something may have killed it: one more attempt tells a faulty installation from that
             if self.closing:
                 raise
-            node = Node(self.settings)
+            node = Node(settings)
         with self.lock:
             self.nodes.append(node)
         return node

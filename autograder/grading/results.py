@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from autograder.sandbox.gpu import CPU
+
 VERSION = 1
 
 
@@ -20,6 +22,7 @@ class Status(StrEnum):
     ERROR = "error"  # the learner's code raised, crashed, or could not be loaded
     NOT_STARTED = "not_started"  # the stub's NotImplementedError is still there
     NOT_REACHED = "not_reached"  # an earlier stage of the task did not pass
+    NOT_RUN = "not_run"  # it needs what this machine lacks (a GPU): neither earned nor lost
     TIMEOUT = "timeout"
     SYSTEM = "system"  # our own fault: to be graded again, never a judgement of the work
 
@@ -76,6 +79,7 @@ class ExerciseResult(_Data):
         note: one sentence about the file as a whole, empty when there is nothing to say.
         sha256: of the graded file, empty when there was none.
         layers: what confined the learner's code.
+        device: where its torch tensors were, "cpu" or "cuda".
         output: what it printed (instructors only).
     """
 
@@ -88,6 +92,7 @@ class ExerciseResult(_Data):
     checks: list[CheckResult] = Field(default_factory=list)
     sha256: str = ""
     layers: list[str] = Field(default_factory=list)
+    device: str = CPU
     output: str = ""
     seconds: float = 0.0
 

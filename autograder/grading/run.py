@@ -16,6 +16,7 @@ from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.grading.results import ExerciseResult, Outcome
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
+from autograder.sandbox.gpu import CPU
 
 SECONDS_BESIDE_CHECKS = 60.0  # starting workers, loading files: not the learner's time
 HANGS_TOLERATED = 3  # a node gives up an exercise after so many; see `node`
@@ -38,6 +39,8 @@ def grade_class(
     nodes: int,
     seed: int,
     unsafe: bool = False,
+    device: str = CPU,
+    or_cpu: bool = False,
     again: bool = False,
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -47,6 +50,8 @@ def grade_class(
 
     Args:
         nodes: how many exercises are graded at a time.
+        device: where learners' torch tensors are, "cpu" or "cuda".
+        or_cpu: what cannot be graded there is graded on the CPU.
         again: grade all that is wanted, whatever is known of it.
         cache: the folder with the results of earlier runs, of any class; None to do without.
         progress: called with the number of results so far and in all.
@@ -54,8 +59,9 @@ def grade_class(
     Raises:
         JournalError: `out` cannot be used. NodeError: no grading node could be started.
     """
-    with Journal(out, run_identity(policy, seed)) as journal, Cache(None if again else cache) as known:
-        graders = {exercise: grader_digest(policy, exercise, seed) for exercise in {e: None for _, e in wanted}}
+    where = f"{device} or {CPU}" if or_cpu else device
+    with Journal(out, run_identity(policy, seed, where)) as journal, Cache(None if again else cache) as known:
+        graders = {exercise: grader_digest(policy, exercise, seed, where) for exercise in {e: None for _, e in wanted}}
         jobs: dict[str, list[Job]] = {}  # by key: those with one key have one result
         at_once: dict[str, list[ExerciseResult]] = {}
         resumed = 0
@@ -80,7 +86,9 @@ def grade_class(
             waiting = {key: same for key, same in jobs.items() if same[0].exercise in names}
             if not waiting:
                 continue
-            settings = NodeSettings(str(policy.course.root), names, libraries, seed, unsafe)
+            settings = NodeSettings(
+                str(policy.course.root), names, libraries, seed, unsafe, device=device, or_cpu=or_cpu
+            )
             with Pool(settings, min(nodes, sum(map(len, waiting.values())))) as pool:
                 for key, results in _graded(pool, waiting):
                     journal.extend(results)

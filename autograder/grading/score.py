@@ -35,7 +35,7 @@ class ExerciseScore:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many checks a task has, how many of them passed, and how many passed with the reference's help upstream."""
+    """How many checks of a task were run, how many of them passed, and how many passed with the reference's help upstream."""
 
     checks: int = 0
     passed: int = 0
@@ -54,7 +54,7 @@ def score_exercise(result: ExerciseResult, points: Mapping[str, float], carried_
 
 def tallies(result: ExerciseResult) -> dict[str, Tally]:
     counts: dict[str, list[int]] = {}
-    for check in result.checks:
+    for check in (check for check in result.checks if check.status is not Status.NOT_RUN):
         count = counts.setdefault(check.task, [0, 0, 0])
         count[0] += 1
         if check.status is Status.PASSED:

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder.sandbox import jail
+from autograder.sandbox import gpu, jail
 from autograder.sandbox.errors import SandboxError
 from autograder.sandbox.frameworks import ONE_THREAD
 from autograder.sandbox.handle import Worker
@@ -44,7 +44,7 @@ ENVIRONMENT = {
 PACKAGE_ROOT = str(Path(__file__).parents[2])
 START = (
     "import sys; sys.path.insert(0, {root!r}); from autograder.sandbox.zygote import main; sys.path.remove({root!r}); "
-    "main({control}, {libraries!r}, {importable!r}, {readable!r}, {writable!r})"
+    "main({control}, {libraries!r}, {importable!r}, {readable!r}, {writable!r}, {devices!r})"
 )
 
 
@@ -54,6 +54,7 @@ class Zygote:
     Args:
         wait: whether to wait for its imports; if not, `wait_until_ready` comes before the first worker.
         below: the folder for the folders in which its workers may write.
+        device: where its workers make torch tensors: "cpu", or "cuda" on the GPU with the number `gpu_number`.
 
     Attributes:
         layers: what confines the fork server and, so, every worker.
@@ -64,9 +65,19 @@ class Zygote:
             `unsafe` is not set.
     """
 
-    def __init__(self, libraries: Sequence[str], *, unsafe: bool = False, wait: bool = True, below: str | None = None):
-        self.libraries, self.unsafe = tuple(libraries), unsafe
-        readable = readable_paths(self.libraries)
+    def __init__(
+        self,
+        libraries: Sequence[str],
+        *,
+        unsafe: bool = False,
+        wait: bool = True,
+        below: str | None = None,
+        device: str = gpu.CPU,
+        gpu_number: str = "0",
+    ):
+        self.libraries, self.unsafe, self.device = tuple(libraries), unsafe, device
+        on_gpu = device == "cuda"
+        readable = [*readable_paths(self.libraries), *(gpu.readable() if on_gpu else ())]
         self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
         self.scratch = tempfile.mkdtemp(prefix="autograder-", dir=below)
         os.chmod(self.scratch, 0o311)  # workers pass through to the folder whose name they know, and list none
@@ -78,11 +89,12 @@ class Zygote:
             importable=sorted(importable_modules(self.libraries)),
             readable=list(readable),
             writable=self.scratch,
+            devices=gpu.devices() if on_gpu else [],
         )
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-c", code],
             pass_fds=[theirs.fileno()],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | (gpu.environment(gpu_number) if on_gpu else {}),
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -115,7 +127,14 @@ class Zygote:
         uid = next(self.own_uids) if self.own_uids else None
         folder = Scratch(self.scratch, uid) if scratch else None
         write = [str(folder.path)] if folder else []
-        request = {"id": number, "op": "fork", "limits": vars(limits), "uid": uid, "write": write}
+        request = {
+            "id": number,
+            "op": "fork",
+            "limits": vars(limits),
+            "uid": uid,
+            "write": write,
+            "device": self.device,
+        }
         with theirs:
             socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno(), output])
         reply, descriptors = self.answer(number)

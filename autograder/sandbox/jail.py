@@ -13,7 +13,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autograder.sandbox import landlock, linux, seccomp
+from autograder.sandbox import gpu, landlock, linux, seccomp
 
 try:
     import resource
@@ -34,19 +34,22 @@ class Limits:
     """What one worker may use.
 
     Attributes:
-        memory_bytes: address space above what the fork server has mapped already.
+        memory_bytes: address space above what the fork server has mapped already. With a GPU, whose driver reserves far more
+            addresses than there is memory, private memory that can be written.
+        gpu_memory_bytes: as far as torch keeps to it; nothing else bounds the memory of a GPU.
         output_bytes: the size to which any file can grow, the captured output among them.
         threads: counted by user id, so enforced only where the worker has one of its own.
     """
 
     cpu_seconds: int = 20
     memory_bytes: int = 1 << 30
+    gpu_memory_bytes: int = 4 << 30
     output_bytes: int = 64 << 10
     open_files: int = 64
     threads: int = 64
 
 
-def confine_zygote(read: Sequence[str], write: Sequence[str] = ()) -> list[str]:
+def confine_zygote(read: Sequence[str], write: Sequence[str] = (), devices: Sequence[str] = ()) -> list[str]:
     """Confine this process, the fork server, and all it will fork. Called once, after its imports.
 
     It can still fork, reap and signal its children, talk over open sockets and read open files (`/proc/self/statm`).
@@ -55,6 +58,7 @@ def confine_zygote(read: Sequence[str], write: Sequence[str] = ()) -> list[str]:
     Args:
         read: files and folders that workers may read.
         write: folders that some worker may write; each gets only those that its `lock_down` names.
+        devices: device files of a GPU that workers may use.
 
     Returns:
         The layers really enforced.
@@ -67,13 +71,19 @@ def confine_zygote(read: Sequence[str], write: Sequence[str] = ()) -> list[str]:
     if threads != 1:
         raise RuntimeError(f"{threads} threads in the fork server; set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1")
     layers = [_renounce_new_privileges()]
-    layers += _landlock("zygote-landlock", landlock.restrict(read, [*write, *ALWAYS_WRITABLE]))
+    layers += _landlock("zygote-landlock", landlock.restrict(read, [*write, *ALWAYS_WRITABLE], devices))
     seccomp.build(platform.machine(), pid=0)  # what does not depend on the process id is kept for the forks
     return layers
 
 
 def lock_down(
-    limits: Limits, *, mapped_bytes: int, uid: int | None = None, write: Sequence[str] = (), parent: int | None = None
+    limits: Limits,
+    *,
+    mapped_bytes: int,
+    uid: int | None = None,
+    write: Sequence[str] = (),
+    parent: int | None = None,
+    devices: Sequence[str] = (),
 ) -> list[str]:
     """Turn this process, just forked from a confined fork server, into a worker. There is no way back.
 
@@ -81,10 +91,11 @@ def lock_down(
     without: see `missing_layers`.
 
     Args:
-        mapped_bytes: the address space of the fork server.
+        mapped_bytes: the address space of the fork server; with a GPU, its private memory that can be written.
         uid: user and group id of the worker's own; needs root.
         write: the folders that this worker may write, among those of `confine_zygote`.
         parent: process id of the fork server; with it, a worker whose fork server died in the meantime ends at once.
+        devices: those of `confine_zygote`.
 
     Returns:
         The layers really enforced.
@@ -97,10 +108,10 @@ def lock_down(
     layers = _drop_privileges(uid)
     _die_with(parent)  # after the change of user id, which clears it
     linux.prctl(PR_SET_DUMPABLE, 0)
-    layers.append(_limit_resources(limits, mapped_bytes, own_uid=uid is not None))
+    layers.append(_limit_resources(limits, mapped_bytes, own_uid=uid is not None, with_gpu=bool(devices)))
     layers.append(_renounce_new_privileges())
-    layers += _landlock("landlock", landlock.restrict(["/"], [*write, *ALWAYS_WRITABLE]))
-    layers += _filter_system_calls()
+    layers += _landlock("landlock", landlock.restrict(["/"], [*write, *ALWAYS_WRITABLE], devices))
+    layers += _filter_system_calls(with_gpu=bool(devices))
     return layers
 
 
@@ -135,12 +146,13 @@ def _die_with(parent: int | None) -> None:
         os._exit(os.EX_TEMPFAIL)
 
 
-def _limit_resources(limits: Limits, mapped_bytes: int, own_uid: bool) -> str:
+def _limit_resources(limits: Limits, mapped_bytes: int, own_uid: bool, with_gpu: bool = False) -> str:
+    memory = resource.RLIMIT_DATA if with_gpu else resource.RLIMIT_AS
     wanted = {
-        resource.RLIMIT_AS: mapped_bytes + limits.memory_bytes,
+        memory: mapped_bytes + limits.memory_bytes + (gpu.OWN_BYTES if with_gpu else 0),
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_FSIZE: limits.output_bytes,
-        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_NOFILE: gpu.OPEN_FILES if with_gpu else limits.open_files,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_MEMLOCK: LOCKED_MEMORY_BYTES,
@@ -167,9 +179,9 @@ def _landlock(name: str, layers: Sequence[str]) -> list[str]:
     return [f"{name}:{'+'.join(layers)} (ABI {landlock.abi()})"] if layers else []
 
 
-def _filter_system_calls() -> list[str]:
+def _filter_system_calls(with_gpu: bool) -> list[str]:
     try:
-        seccomp.install(seccomp.build(platform.machine(), os.getpid()))
+        seccomp.install(seccomp.build(platform.machine(), os.getpid(), with_gpu))
     except OSError:  # a kernel without seccomp filters
         return []
     return ["seccomp"]

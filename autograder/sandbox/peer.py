@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograder.sandbox.errors import WireError, WorkerTimeout
+from autograder.sandbox.gpu import CPU
 from autograder.sandbox.wire import ALIGN, Caps, Decoder, Describe, Encoder, Resolve
 
 HEADER = struct.Struct("<4sIQ")
@@ -59,6 +60,7 @@ class Peer:
         self.sock, self.serve, self.explain = sock, serve, explain
         self.describe, self.resolve, self.caps = describe, resolve, caps or Caps()
         self.deadline: float | None = None
+        self.device = CPU  # where torch tensors that arrive are put
         self.nesting = 0
 
     def request(self, op: str, *args: Any) -> Any:
@@ -142,7 +144,7 @@ class Peer:
         meta = self.read(bytearray(meta_size))
         # np.empty is backed lazily: an announced size costs nothing until it is really sent.
         body = self.read(np.empty(body_size, np.uint8)) if body_size else None
-        return Decoder(body, self.caps, self.resolve).unpack(meta)
+        return Decoder(body, self.caps, self.resolve, self.device).unpack(meta)
 
     def read(self, buffer: Any) -> Any:
         view, got = memoryview(buffer), 0

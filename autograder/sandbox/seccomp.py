@@ -132,7 +132,16 @@ class Null(NamedTuple):
     argument: int
 
 
-Condition = OneOf | AnyBit | NoBit | Null
+class OfKind(NamedTuple):
+    """The low word of the argument is one of `values`, or below `limit`, or has `kind` as its second byte."""
+
+    argument: int
+    values: Iterable[int]
+    limit: int
+    kind: int
+
+
+Condition = OneOf | AnyBit | NoBit | Null | OfKind
 
 
 class Rule(NamedTuple):
@@ -158,9 +167,25 @@ BY_ARGUMENT = {
     "prlimit64": Rule([OneOf(0, [0, OWN_PID]), Null(2)]),  # reading one's own limits
 }
 
+# The driver's commands are all of kind "F"; those of its unified memory are plain numbers, and two large ones. No command of a
+# terminal (kind "T") or of a socket is among them.
+WITH_GPU = BY_ARGUMENT | {
+    "ioctl": Rule(
+        [
+            OfKind(
+                1,
+                [*TERMINAL_QUESTIONS.values(), *DESCRIPTOR_COMMANDS.values(), 0x30000001, 0x30000002],
+                limit=0x100,
+                kind=ord("F"),
+            )
+        ],
+        errno.ENOTTY,
+    )
+}
+
 # ---------------------------------------------------------------- a small assembler for classic BPF
 
-LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, MASK, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 ALLOW, ERROR, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 X32 = 0x40000000
@@ -205,7 +230,7 @@ def assemble(lines: Sequence[Line]) -> bytes:
 # ---------------------------------------------------------------- the program
 
 
-def build(machine: str, pid: int) -> bytes:
+def build(machine: str, pid: int, with_gpu: bool = False) -> bytes:
     """The filter of process `pid` on `machine` (a key of `TABLES`)."""
     architecture, table = TABLES[machine]
     lines: list[Line] = [
@@ -218,7 +243,7 @@ def build(machine: str, pid: int) -> bytes:
         Instruction(RETURN, ERROR | errno.EPERM),
         "native",
     ]
-    for name, rule in BY_ARGUMENT.items():
+    for name, rule in (WITH_GPU if with_gpu else BY_ARGUMENT).items():
         if name in table:
             lines += _by_argument(name, table[name], rule, pid)
     return assemble(lines) + _by_number(machine)
@@ -246,6 +271,11 @@ def _condition(condition: Condition, pid: int, holds: str, refused: str) -> Iter
             yield Instruction(JUMP_ANY_BIT, mask, no=refused)
         case NoBit(_, mask):
             yield Instruction(JUMP_ANY_BIT, mask, yes=refused)
+        case OfKind(_, values, limit, kind):
+            yield from (Instruction(JUMP_EQUAL, value, yes=holds) for value in values)
+            yield Instruction(JUMP_AT_LEAST, limit, no=holds)
+            yield Instruction(MASK, 0xFF00)
+            yield Instruction(JUMP_EQUAL, kind << 8, no=refused)
         case Null():
             yield Instruction(JUMP_EQUAL, 0, no=refused)
             yield Instruction(LOAD, low + 4)

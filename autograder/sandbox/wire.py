@@ -16,6 +16,7 @@ import msgpack
 import numpy as np
 
 from autograder.sandbox.errors import WireError
+from autograder.sandbox.gpu import CPU
 
 ALIGN = 64
 # Keys of a large dict must be strings: their hashes are salted, while those of ints can be made to collide (quadratic time).
@@ -106,6 +107,7 @@ class Encoder:
         if (
             tensor.layout is not torch.strided
             or tensor.is_quantized
+            or tensor.is_meta
             or not (name in DTYPES or name in TORCH_CARRIED_AS)
         ):
             return None
@@ -129,10 +131,10 @@ class Encoder:
 
 
 class Decoder:
-    """Turns a received meta tree and body back into values, trusting nothing in them."""
+    """Turns a received meta tree and body back into values, trusting nothing in them; torch tensors are made on `device`."""
 
-    def __init__(self, body: np.ndarray | None, caps: Caps, resolve: Resolve | None = None):
-        self.body, self.caps, self.resolve = body, caps, resolve
+    def __init__(self, body: np.ndarray | None, caps: Caps, resolve: Resolve | None = None, device: str = CPU):
+        self.body, self.caps, self.resolve, self.device = body, caps, resolve, device
         self.size = 0 if body is None else body.nbytes
         self.nodes = 0
 
@@ -204,10 +206,10 @@ class Decoder:
         array = self.body[offset : offset + nbytes].view(dtype).reshape(shape) if nbytes else np.empty(shape, dtype)
         if dtype == np.bool_ and nbytes:
             array = np.asarray(array.view(np.uint8) != 0)  # a byte of 7 is not a bool
-        return _as_kind(kind, name, array)
+        return _as_kind(kind, name, array, self.device)
 
 
-def _as_kind(kind: str, name: str, array: np.ndarray) -> Any:
+def _as_kind(kind: str, name: str, array: np.ndarray, device: str) -> Any:
     if kind == "n":
         return array
     if kind == "s":
@@ -220,6 +222,8 @@ def _as_kind(kind: str, name: str, array: np.ndarray) -> Any:
     tensor = framework.from_numpy(array)
     if name in TORCH_CARRIED_AS:
         tensor = tensor.view(getattr(framework, name))
+    if device != CPU:
+        tensor = tensor.to(device)
     if kind == "T" and (tensor.is_floating_point() or tensor.is_complex()):
         tensor.requires_grad_(True)
     return tensor

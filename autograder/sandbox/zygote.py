@@ -20,7 +20,7 @@ import time
 import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
-from autograder.sandbox import frameworks, jail, worker
+from autograder.sandbox import frameworks, gpu, jail, worker
 from autograder.sandbox.forking import Forks
 from autograder.sandbox.peer import Closed
 
@@ -28,7 +28,9 @@ CONTROL_MESSAGE = 1 << 16
 EXIT_SECONDS, EXIT_STEPS = 0.5, 100  # freeing the memory of a large process takes a while
 
 
-def main(control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str) -> None:
+def main(
+    control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str, devices: list[str]
+) -> None:
     control = socket.socket(fileno=control_fd)
     frameworks.load(libraries)
     frameworks.settle()
@@ -41,9 +43,9 @@ def main(control_fd: int, libraries: list[str], importable: list[str], readable:
     statm = os.open("/proc/self/statm", os.O_RDONLY)
     linecache.clearcache()  # lines of libraries: a worker that dropped them would write to many shared pages
     forks = Forks()
-    layers = jail.confine_zygote(read=readable, write=[writable])
+    layers = jail.confine_zygote(read=readable, write=[writable], devices=devices)
     control.sendall(json.dumps({"layers": layers}).encode())
-    serve(control, statm, layers, forks)
+    serve(control, statm, layers, forks, devices)
 
 
 class Installed:
@@ -60,7 +62,7 @@ class Installed:
         return PathFinder.find_spec(name, path, target) if name.partition(".")[0] in self.names else None
 
 
-def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks) -> None:
+def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks, devices: list[str]) -> None:
     children: dict[int, int] = {}
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, CONTROL_MESSAGE, 4)
@@ -68,12 +70,13 @@ def serve(control: socket.socket, statm: int, layers: list[str], forks: Forks) -
             os._exit(0)
         request = json.loads(data)
         if request["op"] == "fork":
-            mapped = int(os.pread(statm, 256, 0).split()[0]) * resource.getpagesize()
+            pages = os.pread(statm, 256, 0).split()
+            mapped = int(pages[5 if devices else 0]) * resource.getpagesize()  # of data alone, or of everything
             parent = os.getpid()
             forks.prepare()
             pid = os.fork()
             if pid == 0:
-                become_worker(control, descriptors, request, layers, mapped, parent)
+                become_worker(control, descriptors, request, layers, mapped, parent, devices)
             children[pid] = os.pidfd_open(pid)
             reply = {"id": request["id"], "pid": pid}
             socket.send_fds(control, [json.dumps(reply).encode()], [children[pid]])
@@ -114,7 +117,13 @@ def sweep(children: dict[int, int]) -> list[dict]:
 
 
 def become_worker(
-    control: socket.socket, descriptors: list[int], request: dict, layers: list[str], mapped: int, parent: int
+    control: socket.socket,
+    descriptors: list[int],
+    request: dict,
+    layers: list[str],
+    mapped: int,
+    parent: int,
+    devices: list[str],
 ) -> None:
     try:
         control.close()
@@ -127,9 +136,11 @@ def become_worker(
         tempfile.tempdir = next(iter(request["write"]), None)  # the zygote's own is cached there
         worker.forget_shared_state()
         enforced = jail.lock_down(
-            limits, mapped_bytes=mapped, uid=request["uid"], write=request["write"], parent=parent
+            limits, mapped_bytes=mapped, uid=request["uid"], write=request["write"], parent=parent, devices=devices
         )
         server = worker.Server(socket.socket(fileno=3))
+        server.peer.device = request["device"]
+        gpu.prepare(request["device"], limits.gpu_memory_bytes)
         server.peer.send(["ready", layers + enforced])
         server.peer.serve_forever()
     except Closed:

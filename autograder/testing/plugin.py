@@ -28,6 +28,7 @@ MARKERS = (
     "same task in an earlier stage does not pass.",
     "visible: a hidden check whose inputs and values the learner may see when it fails.",
     "in_place: the task may change its inputs; without it, a call that does so fails the check.",
+    "gpu: a hidden check that needs a GPU; where there is none it is not run, and counts for nothing.",
 )
 
 

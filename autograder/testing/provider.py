@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autograder.catalog import Course, Exercise, is_exercise_file
+from autograder.sandbox.gpu import CPU
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.imports import check_imports
 from autograder.testing.local import LocalModule
@@ -25,6 +26,7 @@ class Provider(Protocol):
     """
 
     was_killed: bool  # whether the learner's process was, for which nobody knows the reason
+    device: str  # where the learner's code has its torch tensors: "cpu" or "cuda"
 
     def learner(self, check: Check) -> Any: ...
 
@@ -46,6 +48,7 @@ class LocalProvider:
     """
 
     was_killed = False
+    device = CPU
 
     def __init__(self, learner_dir: Path | None = None):
         self.learner_dir = learner_dir

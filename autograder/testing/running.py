@@ -17,6 +17,7 @@ import pytest
 
 from autograder.catalog import CourseError
 from autograder.sandbox.errors import SandboxError
+from autograder.sandbox.gpu import CPU
 from autograder.testing import reports
 from autograder.testing.card import Card, failure_card, loading_card
 from autograder.testing.failures import NotLoaded
@@ -26,6 +27,7 @@ from autograder.testing.provider import LocalProvider, Provider
 from autograder.testing.tasks import Check, UnclearCheck, describe
 from autograder.testing.verdict import (
     NOT_REACHED,
+    NOT_RUN,
     PASSED,
     SYSTEM,
     UNFINISHED,
@@ -60,6 +62,10 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 class NotReached(pytest.skip.Exception):
     """An earlier stage of the same task did not pass."""
+
+
+class NotRun(pytest.skip.Exception):
+    """The check needs what is not there."""
 
 
 def begin(config: pytest.Config, provider: Provider | None = None, seed: int | None = None) -> Run:
@@ -154,6 +160,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if check is None:
         return
     run = item.config.stash[RUN]
+    if check.needs_gpu and run.provider.device == CPU:
+        raise NotRun("not run: it needs a GPU")
     if _key(check)[:2] in run.unloaded:
         raise NotReached(f"not reached: {check.exercise.name}.py cannot be loaded")
     earlier = run.stopped.get(_key(check))
@@ -181,9 +189,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> pytes
     if error is None:
         report = pytest.TestReport.from_item_and_call(item, call)
         return report if call.when == "setup" else _judged(report, run, check, Cause(PASSED, ""))
-    if isinstance(error, NotReached):
+    if isinstance(error, NotReached | NotRun):
         report = reports.skipped(item, call, error.msg)
-        return _judged(report, run, check, Cause(NOT_REACHED, error.msg), error.msg)
+        status = NOT_RUN if isinstance(error, NotRun) else NOT_REACHED
+        return _judged(report, run, check, Cause(status, error.msg), error.msg)
     last_call = getattr(module, "_last_call", None)
     called = last_call is not None or getattr(module, "_gave_data", False)
     cause = cause_of(error, str(item.path), _files(module), called)

@@ -15,7 +15,7 @@ import pytest
 from autograder.testing.card import WIDTH, shown_path
 from autograder.testing.running import RUN, Run
 from autograder.testing.tasks import Check
-from autograder.testing.verdict import NOT_REACHED, NOT_STARTED, PASSED, SYSTEM, Verdict
+from autograder.testing.verdict import NOT_REACHED, NOT_RUN, NOT_STARTED, PASSED, SYSTEM, Verdict
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,6 +27,8 @@ def pytest_report_teststatus(report: Any) -> tuple[str, str, tuple[str, dict[str
         return "not started", "n", ("NOT STARTED", {"yellow": True})
     if verdict.status == NOT_REACHED:
         return "not reached", "-", ("NOT REACHED", {"light": True})
+    if verdict.status == NOT_RUN:
+        return "not run", "s", ("NOT RUN", {"light": True})
     if report.failed and report.when == "setup" and verdict.card:
         return "failed", "F", ("FAILED", {"red": True})
     return None
@@ -62,9 +64,9 @@ def _standing(verdicts: list[Verdict]) -> str:
 
 
 def _next_step(run: Run) -> str:
-    unfinished = next((check for check, verdict in run.checks if verdict.status not in (PASSED, SYSTEM)), None)
+    unfinished = next((check for check, verdict in run.checks if verdict.status not in (PASSED, SYSTEM, NOT_RUN)), None)
     if unfinished is None:
-        not_run = sum(verdict.status == SYSTEM for _, verdict in run.checks)
+        not_run = sum(verdict.status in (SYSTEM, NOT_RUN) for _, verdict in run.checks)
         return (
             f"all of these checks pass, but for {not_run} that did not run" if not_run else "all of these checks pass"
         )

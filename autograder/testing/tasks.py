@@ -33,6 +33,7 @@ class Check:
         hidden: whether it is a hidden grader's.
         visible: whether the learner may see its inputs and values; always so for a public check.
         in_place: whether the task may change its inputs.
+        needs_gpu: whether it is run only where the learner's code has a GPU.
         parameters: the names of the parameters of the exercise's functions, for showing a call.
     """
 
@@ -44,6 +45,7 @@ class Check:
     hidden: bool = False
     visible: bool = True
     in_place: bool = False
+    needs_gpu: bool = False
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -59,6 +61,9 @@ def describe(item: pytest.Function, exercise: Exercise) -> Check:
         UnclearCheck: its task or its stage cannot be told.
     """
     hidden = item.path.parent.parent.name == exercise.course.graders_dir.name
+    needs_gpu = item.get_closest_marker("gpu") is not None
+    if needs_gpu and not hidden:
+        raise UnclearCheck(f"{item.nodeid}: learners run this check on any machine; only a hidden one may need a GPU")
     return Check(
         exercise,
         item.name,
@@ -68,6 +73,7 @@ def describe(item: pytest.Function, exercise: Exercise) -> Check:
         hidden,
         visible=not hidden or item.get_closest_marker("visible") is not None,
         in_place=item.get_closest_marker("in_place") is not None,
+        needs_gpu=needs_gpu,
         parameters=_once(item, PARAMETERS, lambda: parameter_names(exercise)),
     )
 

@@ -22,7 +22,7 @@ from autograder.testing.frames import learner_frames, trail
 from autograder.testing.words import plain
 
 PASSED, WRONG, ERROR, TIMEOUT, SYSTEM = "passed", "wrong", "error", "timeout", "system"
-NOT_STARTED, NOT_REACHED = "not_started", "not_reached"
+NOT_STARTED, NOT_REACHED, NOT_RUN = "not_started", "not_reached", "not_run"
 UNFINISHED = frozenset({WRONG, ERROR, TIMEOUT, NOT_STARTED})  # what keeps later stages from being reached
 
 MAX_MESSAGE = 2000
@@ -33,7 +33,7 @@ class Verdict:
     """The outcome of one check.
 
     Attributes:
-        status: passed, wrong, error, not_started, not_reached, timeout or system.
+        status: passed, wrong, error, not_started, not_reached, not_run, timeout or system.
         check: the name of the check function, with its parameters in brackets.
         task, stage, sentence, visible: as in `Check`.
         message: what happened, in one sentence or a few lines. It may hold inputs, expected values and text that the

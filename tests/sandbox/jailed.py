@@ -46,6 +46,7 @@ HOLD = {
     "seccomp": only_seccomp,
     "all": lambda: jail.lock_down(LIMITS, mapped_bytes=MAPPED),
     "all, as nobody": lambda: jail.lock_down(LIMITS, mapped_bytes=MAPPED),
+    "all, with a GPU": lambda: jail.lock_down(LIMITS, mapped_bytes=MAPPED, devices=["/dev/null"]),
     "all, own uid": lambda: jail.lock_down(LIMITS, mapped_bytes=MAPPED, uid=OWN_UID),
 }
 

@@ -15,6 +15,8 @@ OPEN = {
     "all": {"stat_file", "start_many_threads"},
     "all, as nobody": {"stat_file", "start_many_threads"},
     "all, own uid": {"stat_file"},
+    # Its driver needs hundreds of files and more addresses than there is memory: what is shared is not counted. See docs/gpu.md.
+    "all, with a GPU": {"stat_file", "start_many_threads", "open_many_files", "map_memory"},
 }
 
 
@@ -75,6 +77,23 @@ def test_both_name_their_layers_and_none_is_missing(in_child):
     ]
     assert f"(ABI {landlock.abi()})" in layers[3]
     assert jail.missing_layers(base + layers) == []
+
+
+def test_with_a_gpu_private_memory_is_still_bounded(in_child):
+    code = """
+    from autograder.sandbox import gpu
+    data = int(open("/proc/self/statm").read().split()[5]) * resource.getpagesize()
+    confine()
+    def take():
+        jail.lock_down(jail.Limits(memory_bytes=1 << 30), mapped_bytes=data, devices=["/dev/null"])
+        held = bytearray(1 << 29)
+        try:
+            bytearray((1 << 30) + gpu.OWN_BYTES)
+        except MemoryError:
+            return "refused"
+    result = ask(take)
+    """
+    assert in_child(code, CONFINED) == "refused"
 
 
 def test_a_missing_layer_is_named():

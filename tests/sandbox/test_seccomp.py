@@ -28,6 +28,8 @@ def interpret(program: bytes, data: bytes) -> int:
         match code:
             case seccomp.LOAD:
                 (accumulator,) = struct.unpack_from("=I", data, value)
+            case seccomp.MASK:
+                accumulator &= value
             case seccomp.JUMP_EQUAL:
                 place += yes if accumulator == value else no
             case seccomp.JUMP_AT_LEAST:
@@ -40,13 +42,15 @@ def interpret(program: bytes, data: bytes) -> int:
                 raise AssertionError(f"unknown instruction {code:#x}")
 
 
-def verdict(machine: str, call: str | int, *arguments: int, architecture: int | None = None) -> str:
+def verdict(
+    machine: str, call: str | int, *arguments: int, architecture: int | None = None, program: bytes = b""
+) -> str:
     """`allow`, `kill` or the name of the error."""
     native, table = TABLES[machine]
     number = table[call] if isinstance(call, str) else call
     words = [argument & (1 << 64) - 1 for argument in (*arguments, *[0] * (6 - len(arguments)))]
     data = struct.pack("=IIQ6Q", number, native if architecture is None else architecture, 0, *words)
-    answer = interpret(BY_NAME[machine], data)
+    answer = interpret(program or BY_NAME[machine], data)
     if answer & 0xFFFF0000 == seccomp.ERROR:
         return errno.errorcode[answer & 0xFFFF]
     return {seccomp.ALLOW: "allow", seccomp.KILL: "kill"}[answer]
@@ -147,6 +151,14 @@ class TestVerdicts:
         assert verdict(machine, "ioctl", 1, 0x5401) == "allow"
         for command in (0x5412, 0x541C, 0x8927, 0xC0104601):  # TIOCSTI, TIOCLINUX, a network and a graphics command
             assert verdict(machine, "ioctl", 1, command) == "ENOTTY"
+
+    def test_with_a_gpu_the_commands_of_its_driver_are_let_through(self, machine):
+        program = seccomp.build(machine, PID, with_gpu=True)
+        for command in (0x5401, 0xC0104601, 0xC020462A, 0x30000001, 0x21):  # of the driver, and of its unified memory
+            assert verdict(machine, "ioctl", 1, command, program=program) == "allow"
+        for command in (0x5412, 0x541C, 0x5423, 0x8927, 0x8933, 0x40049409, 0x30000003):  # of terminals, networks, files
+            assert verdict(machine, "ioctl", 1, command, program=program) == "ENOTTY"
+        assert verdict(machine, "execve", program=program) == "EPERM"
 
     def test_file_commands_without_locks(self, machine):
         for command in (0, 1, 2, 3, 4, 1030):

@@ -99,7 +99,7 @@ def _solution(
         row.checks = len(result.checks)
     for check in result.checks:
         row.noise = max(row.noise, (check.margin or 0.0) if check.status is Status.PASSED else 0.0)
-        if (where, check.check) in told or check.status is Status.NOT_REACHED:
+        if (where, check.check) in told or check.status in (Status.NOT_REACHED, Status.NOT_RUN):
             continue
         if check.status is not Status.PASSED:
             words = check.detail or check.card or check.message
@@ -120,7 +120,7 @@ def _stub(exercise: Exercise, result: ExerciseResult, where: str) -> Iterator[Pr
         if task in programs:
             yield from _program(task, checks, where)
             continue
-        allowed = {Status.NOT_STARTED, Status.NOT_REACHED}
+        allowed = {Status.NOT_STARTED, Status.NOT_REACHED, Status.NOT_RUN}
         strange = [f"{check.check} ({check.status})" for check in checks if check.status not in allowed]
         if strange:
             yield Problem("stub", where, f"{task} is not started, but {', '.join(strange)}")
@@ -137,12 +137,12 @@ def _program(task: str, checks: Sequence[CheckResult], where: str) -> Iterator[P
         yield Problem("stub", where, f"no check of {task}")
     elif empty:
         yield Problem("stub", where, f"{task} is a program to repair, but {', '.join(empty)} (not_started)")
-    elif all(check.status is Status.PASSED for check in checks):
+    elif all(check.status in (Status.PASSED, Status.NOT_RUN) for check in checks):
         yield Problem("stub", where, f"{task} is a program to repair, but passes every check as it is")
 
 
 def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
-    lost = [check for check in result.checks if check.status is not Status.PASSED]
+    lost = [check for check in result.checks if check.status not in (Status.PASSED, Status.NOT_RUN)]
     if public:
         row.public_killed += bool(lost)
         return

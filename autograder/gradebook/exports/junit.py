@@ -12,7 +12,7 @@ from autograder.gradebook.exports.files import check_text, per_learner, write
 from autograder.grading.graded import Graded
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-SKIPPED = ("not_reached", "not_started")
+SKIPPED = ("not_reached", "not_started", "not_run")
 ERRORS = ("error", "timeout", "system")
 
 

@@ -152,7 +152,7 @@ def _cases(told: dict[str, Any], task: str) -> list[Case]:
     checks = next(each["checks"] for each in told["tasks"] if each["task"] == task)
     if told["earned"] is None or not checks:
         return [Case(False, told["note"])]
-    return [Case(check["status"] == "passed", check_text(check)) for check in checks]
+    return [Case(check["status"] == "passed", check_text(check)) for check in checks if check["status"] != "not_run"]
 
 
 def _shown(graded: Graded) -> str:
