@@ -63,8 +63,6 @@ class OwnCode(LocalProvider):
     def stop(self) -> None:
         """There is no worker to stop."""
 
-    sweep = stop
-
 
 class JailedProvider:
     """Serves one submission.
@@ -139,10 +137,6 @@ class JailedProvider:
         """An empty folder, in which the worker may write."""
         self.module._scratch = self.worker.scratch
         return self.worker.scratch.empty()
-
-    def sweep(self) -> None:
-        """Clear away the workers, also after a child that did not live to stop its own."""
-        self.zygote.sweep()
 
     @property
     def device(self) -> str:

@@ -1,9 +1,7 @@
 """A grading node: one process that collected the hidden graders once and forks a child for each submission.
 
 It tries every grader on its own reference first, which proves the installation and does all lazy imports before the first fork.
-Then it stays inside pytest's run loop. Each job gets a disposable child with limits of its own, which runs the stock pytest
-protocol over the collected checks against a jailed worker and reports check by check; what the child leaves unsaid when it dies,
-the node says.
+Then it stays inside pytest's run loop and serves jobs: `grader` says how one is graded.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,14 +21,13 @@ import pytest
 
 from autograder import installed
 from autograder.catalog import Course, Exercise
-from autograder.grading.children import Child, of_checks
+from autograder.grading.children import Child
 from autograder.grading.diagnose import Diagnosis
-from autograder.grading.jailed import JailedProvider, OwnCode
-from autograder.grading.judge import Judge, RememberErrors, unjudged
+from autograder.grading.grader import ACCEPTED, REHEARSAL_SECONDS, Grader
+from autograder.grading.judge import Judge, RememberErrors
 from autograder.grading.mistakes import MistakeError
 from autograder.grading.pool import Hello, Job, NodeSettings
-from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
-from autograder.grading.uses import Task, stand_ins
+from autograder.grading.results import ExerciseResult, Outcome
 from autograder.policy import Policy
 from autograder.sandbox import frameworks
 from autograder.sandbox.client import Zygote
@@ -40,11 +37,6 @@ from autograder.sandbox.gpu import CPU
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
-
-REHEARSAL_SECONDS = 150.0
-ACCEPTED = (Status.PASSED, Status.NOT_RUN)  # of a solution
-CHILDREN = 5  # a check that kills two of them is tried no more; after so many the rest is left
-CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
 
 
 class GradingLoop:
@@ -58,12 +50,12 @@ class GradingLoop:
         on_device: Zygote | None = None,
     ):
         self.settings, self.connection, self.zygote, self.on_device = settings, connection, zygote, on_device
-        self.zygotes: dict[str, Zygote] = {}  # of the exercises that are not graded on the CPU
         self.course = Course(Path(settings.course))
         self.policy = Policy.load(self.course)
         self.exercises = {exercise.id: exercise for exercise in map(self.course.exercise, settings.exercises)}
         self.references = LocalProvider(self.course.solutions_dir)
         self.judges: dict[str, Judge] = {}
+        self.graders: dict[str, Grader] = {}
         self.collection_errors: dict[str, str] = {}
 
     def suite(self, exercise: Exercise) -> Path:
@@ -92,7 +84,11 @@ class GradingLoop:
                 hello.faults.setdefault(name, f"{self.exercises[name].mistakes}: {error}")
         self.zygote.wait_until_ready()
         hello.layers = self_test(self.zygote)
-        self.forks = Forks()
+        forks, public = Forks(), self.settings.public
+        self.graders = {
+            name: Grader(self.exercises[name], judge, self.policy, self.references, self.zygote, forks, public)
+            for name, judge in self.judges.items()
+        }
         if self.on_device:
             self.move_to_device(hello)
         self.serve(hello)
@@ -107,32 +103,16 @@ class GradingLoop:
             if not self.settings.or_cpu:
                 raise
             return
-        for name in self.exercises.keys() - hello.faults.keys():
-            self.zygotes[name] = self.on_device
-            problem = self.try_on_device(name)
-            if problem:
-                del self.zygotes[name]
-            if problem and not self.settings.or_cpu:
-                hello.faults[name] = (
-                    f"{self.settings.device} cannot be used: its own solution does not pass there; {problem}"
-                )
-
-    def try_on_device(self, name: str) -> str:
-        """What goes wrong when the exercise's solution is graded where `zygotes` says."""
-        exercise, found = self.exercises[name], {}
-        files = {each.id: each.solution.read_bytes() for each in (*exercise.imports_exercises, exercise)}
-        judge = replace(self.judges[name], diagnosis=None)
-        job = Job("", name, files, "", REHEARSAL_SECONDS)
-        self.run_children(judge, job, time.monotonic() + REHEARSAL_SECONDS, judge.order, found)
-        results = [found.get(index) for index in judge.order]
-        wrong = next((each for each in results if each is None or each.status not in ACCEPTED), None)
-        if wrong is None and None not in results:
-            return ""
-        return (
-            f"{wrong.check}: {wrong.detail or wrong.card or wrong.message}"
-            if wrong
-            else "its checks do not come to an end"
-        )
+        for name, grader in self.graders.items():
+            if name in hello.faults:
+                continue
+            there = replace(grader, zygote=self.on_device)
+            problem = there.rehearse()
+            if not problem:
+                self.graders[name] = there
+            elif not self.settings.or_cpu:
+                device = self.settings.device
+                hello.faults[name] = f"{device} cannot be used: its own solution does not pass there; {problem}"
 
     def serve(self, hello: Hello) -> None:
         """Say what there is to say at first, then answer job by job."""
@@ -182,145 +162,19 @@ class GradingLoop:
         return faults
 
     def grade(self, job: Job, hello: Hello) -> ExerciseResult:
-        exercise, start = self.exercises[job.exercise], time.monotonic()
-        result = ExerciseResult(
-            learner=job.learner,
-            module=exercise.module,
-            exercise=exercise.name,
-            outcome=Outcome.GRADED,
-            sha256=job.sha256,
-            layers=hello.layers,
-            device=self.zygotes.get(job.exercise, self.zygote).device if self.zygote else CPU,
-        )
         if fault := hello.faults.get(job.exercise):
-            return result.model_copy(update={"outcome": Outcome.SYSTEM, "note": fault})
-        judge = self.judges[job.exercise]
-        if job.seed is not None:
-            judge = replace(judge, seed=job.seed)
-        if job.task is not None:
-            judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
-        judge = replace(judge, mistake=job.mistake)
-        found: dict[int, CheckResult] = {}
-        deadline = start + NODES_SHARE * job.seconds
-        closing = self.run_children(judge, job, deadline, judge.order, found)
-        late = time.monotonic() >= deadline
-        status = Status.TIMEOUT if late else Status.SYSTEM
-        message = "those before it took too long" if late else "this check could not be run"
-        if not any(map(judge.is_told, found.values())):
-            for index, check in enumerate(judge.checks):
-                found.setdefault(index, unjudged(check, status, message))
-            self.carry_forward(judge, job, deadline, found)
-        update = {
-            "checks": [found[index] for index in sorted(found)],
-            "note": closing.get("note", ""),
-            "output": closing.get("output", ""),
-            "seconds": round(time.monotonic() - start, 4),
-        }
-        return result.model_copy(update=update)
-
-    def carry_forward(self, judge: Judge, job: Job, deadline: float, found: dict[int, CheckResult]) -> None:
-        """Grade what did not pass once more, with the reference in place of the tasks that it builds on."""
-        exercise = self.exercises[job.exercise]
-        own = f"{exercise.module}.{exercise.name}"
-        if any(result.status is Status.TIMEOUT for result in found.values()):
-            job = replace(job, files={job.exercise: job.files[job.exercise]})  # what it imports may be what hangs
-        failed = {index for index, result in found.items() if result.status not in ACCEPTED}
-        failed_tasks = {(own, judge.checks[index].task) for index in failed}
-        for task in {judge.checks[index].task: None for index in sorted(failed)}:
-            replaced = {each for each in stand_ins(exercise, task) if each[0] != own or each in failed_tasks}
-            if not replaced:
-                continue
-            waiting = [index for index in judge.order if index in failed and judge.checks[index].task == task]
-            again: dict[int, CheckResult] = {}
-            self.run_children(judge, job, deadline, waiting, again, replaced)
-            names = ", ".join(sorted(name for _, name in replaced))
-            for index, result in again.items():
-                if result.status is Status.PASSED:
-                    message = f"passes once the reference stands in for {names}"
-                    found[index] = result.model_copy(update={"carried": True, "message": message})
-                elif found[index].status in (Status.WRONG, Status.ERROR) and not found[index].mistakes:
-                    # A slip of its own shows only now, beside that of what it builds on.
-                    update = {"says": result.says, "mistakes": result.mistakes}
-                    found[index] = found[index].model_copy(update=update)
-
-    def run_children(
-        self,
-        judge: Judge,
-        job: Job,
-        deadline: float,
-        wanted: Sequence[int],
-        found: dict[int, CheckResult],
-        replaced: Collection[Task] = (),
-    ) -> dict[str, str]:
-        """Run the checks in `wanted`, put the results into `found` and return the closing words; a second and a third child
-        take up what one that died has left."""
-        closing: dict[str, str] = {}
-        suspects: set[int] = set()
-        for _ in range(CHILDREN):
-            waiting, now = [index for index in wanted if index not in found], time.monotonic()
-            if waiting and now < deadline and not closing:
-                exercise = self.exercises[job.exercise]
-                if self.settings.public and job.mistake:
-                    provider = OwnCode(exercise, job.files)
-                else:
-                    provider = JailedProvider(
-                        self.zygotes.get(job.exercise, self.zygote),
-                        self.policy,
-                        exercise,
-                        job.files,
-                        self.references,
-                        replaced,
-                        has_run=bool(found),
-                        wants_scratch=judge.wants_scratch,
-                    )
-                childs = min(deadline, now + CHILDS_SHARE * job.seconds)
-                closing |= self.run_child(judge, provider, childs, waiting, found, suspects)
-        return closing
-
-    def run_child(
-        self,
-        judge: Judge,
-        provider: JailedProvider,
-        deadline: float,
-        waiting: Sequence[int],
-        found: dict[int, CheckResult],
-        suspects: set[int],
-    ) -> dict[str, str]:
-        """Fork a child for the checks in `waiting`, put what it reports into `found`, and return its closing words. A check during
-        which the child dies becomes a suspect, and at the second time is not tried again."""
-        self.forks.prepare()
-        child = Child(lambda: messages(judge, provider, waiting, found))
-        closing, running, in_time = {}, None, True
-        try:
-            while message := child.message(deadline):
-                if "running" in message:
-                    running = message["running"]
-                elif "closing" in message:
-                    closing = message["closing"]
-                else:
-                    found[message["index"]] = CheckResult.model_validate(message["result"])
-        except TimeoutError:
-            in_time = False
-        child.end()
-        provider.sweep()
-        if running is not None and running not in found and in_time and running not in suspects:
-            suspects.add(running)
-        elif running is not None and running not in found:
-            status = Status.SYSTEM if in_time else Status.TIMEOUT
-            found[running] = unjudged(
-                judge.checks[running], status, "the check was stopped" if in_time else "it took too long"
+            module, _, exercise = job.exercise.partition("/")
+            result = ExerciseResult(
+                learner=job.learner,
+                module=module,
+                exercise=exercise,
+                outcome=Outcome.SYSTEM,
+                note=fault,
+                sha256=job.sha256,
             )
-        return closing
-
-
-def messages(
-    judge: Judge, provider: JailedProvider, waiting: Sequence[int], found: dict[int, CheckResult]
-) -> Iterator[dict]:
-    """What the child tells the node: of each check, and closing words."""
-    yield from of_checks(judge, provider, waiting, found)
-    provider.stop()
-    note = "\n".join([*provider.notes, *([str(provider.failure)] if provider.failure else [])])
-    yield {"closing": {"note": note, "output": provider.output}}
+        else:
+            result = self.graders[job.exercise].grade(job)
+        return result.model_copy(update={"layers": hello.layers})
 
 
 def can_move(libraries: Collection[str]) -> bool:
