@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from autograder.catalog import CourseError
+from autograder.catalog import CourseError, Exercise
 from autograder.gradebook.next_steps import next_steps
 from autograder.gradebook.pdf import make_pdf
 from autograder.grading.graded import Graded, StoredResults
@@ -23,6 +23,7 @@ from autograder.grading.journal import JournalError, read_entries
 from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Status
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
+from autograder.practice.hints import ladder
 from autograder.testing.words import plain
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def learner_feedback(graded: Graded, submission: Submission) -> dict[str, Any]:
     }
 
 
-def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str, Any]:
+def _exercise_feedback(graded: Graded, learner: str, exercise: Exercise) -> dict[str, Any]:
     visibility = graded.policy.visibility(exercise)
     score, result = graded.score(learner, exercise), graded.results[learner, exercise.id]
     feedback = {"exercise": exercise.id, "possible": round(score.possible, 4)}
@@ -142,10 +143,20 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Any) -> dict[str,
                 "earned": round(task.earned, 4),
                 "possible": round(task.possible, 4),
                 "checks": [_check_feedback(check) for check in result.checks if check.task == task.task],
+                "hints": _hints(exercise, task.task) if task.earned < task.possible else [],
             }
             for task in score.tasks
         ],
     }
+
+
+@cache
+def _hints(exercise: Exercise, task: str) -> list[str]:
+    """The ladder of hints that learners have anyway, for what is not finished; none where there is none."""
+    try:
+        return ladder(exercise, task)
+    except CourseError:
+        return []
 
 
 def _learner_note(result: ExerciseResult) -> str:

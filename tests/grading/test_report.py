@@ -131,6 +131,19 @@ def test_private_parts_of_a_result_are_in_no_report(reports):
         assert "test_centre" not in text
 
 
+def test_what_is_not_finished_comes_with_its_hints_closed(reports, tmp_path):
+    hints = {"scaling": {"scale": ["Which sign?", "Look at <0."], "shift": ["Add."]}}
+    (tmp_path / "course/exercises/week1").mkdir(parents=True)
+    (tmp_path / "course/exercises/week1/hints.yml").write_text(json.dumps(hints))
+    half = exercise_result("ann", "week1/scaling", checks=[check("scale", Status.WRONG), check("shift")])
+    written = reports(half)
+    page = (written.out / "feedback/ann.html").read_text()
+    assert re.findall(r"<details class=.hint.><summary>(.*?)</summary><p>(.*?)</p>", page) == [
+        ("Hint 1 of 2", "Which sign?"),
+        ("Hint 2 of 2", "Look at &lt;0."),
+    ]
+
+
 def test_every_word_is_escaped(reports):
     texts = {name: MARKUP + name for name in ("message", "card", "says", "sentence")}
     result = exercise_result(
