@@ -19,6 +19,9 @@ def next_steps(exercises: list[dict[str, Any]]) -> list[dict[str, str]]:
         name = exercise["exercise"].partition("/")[2]
         if exercise.get("outcome") == "missing":
             steps.append({"what": f"Hand in {name}.py", "why": f"worth {exercise['possible']:g} points", "hint": ""})
+        if exercise.get("unloaded"):
+            steps.append({"what": f"Let {name}.py load", "why": exercise["note"], "hint": ""})
+            continue
         for task in exercise.get("tasks", ()):
             failing = next((check for check in task["checks"] if check["status"] in VERBS), None)
             if failing and task["earned"] < task["possible"]:

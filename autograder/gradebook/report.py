@@ -24,6 +24,7 @@ from autograder.grading.results import VERSION, CheckResult, ExerciseResult, Sta
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
 from autograder.practice.hints import ladder
+from autograder.testing.failures import UNLOADED
 from autograder.testing.words import plain
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Exercise) -> dict
     feedback = {"exercise": exercise.id, "possible": round(score.possible, 4)}
     if visibility != "visible":
         return feedback | {"withheld": WITHHELD[visibility]}
+    unloaded = bool(result.checks) and UNLOADED in result.note and not any(c.status == "passed" for c in result.checks)
     return feedback | {
+        "unloaded": unloaded,
         "earned": None if result.is_open else round(score.earned, 4),
         "outcome": result.outcome,
         "note": _learner_note(result),
@@ -143,7 +146,7 @@ def _exercise_feedback(graded: Graded, learner: str, exercise: Exercise) -> dict
                 "earned": round(task.earned, 4),
                 "possible": round(task.possible, 4),
                 "checks": [_check_feedback(check) for check in result.checks if check.task == task.task],
-                "hints": _hints(exercise, task.task) if task.earned < task.possible else [],
+                "hints": _hints(exercise, task.task) if task.earned < task.possible and not unloaded else [],
             }
             for task in score.tasks
         ],

@@ -58,6 +58,9 @@ class Frame(NamedTuple):
     span: tuple[int, int] | None = None
 
 
+UNLOADED = "could not be loaded"
+
+
 class NotLoaded(Exception):
     """The learner's file could not be imported: a syntax error, a forbidden import, an exception at import.
 
@@ -68,5 +71,5 @@ class NotLoaded(Exception):
     """
 
     def __init__(self, filename: str, reason: str, frames: tuple[Frame, ...] = ()):
-        super().__init__(f"{filename} could not be loaded: {reason}")
+        super().__init__(f"{filename} {UNLOADED}: {reason}")
         self.filename, self.reason, self.frames = filename, reason, frames

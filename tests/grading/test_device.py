@@ -1,4 +1,4 @@
-"""Where learners' tensors are. torch's device "meta", whose tensors have shapes and no values, stands for a GPU that is not here."""
+"""Where learners' tensors are. torch's device "meta", whose tensors have shapes but no values, stands for a GPU."""
 
 import pytest
 

@@ -144,6 +144,14 @@ def test_what_is_not_finished_comes_with_its_hints_closed(reports, tmp_path):
     ]
 
 
+def test_a_file_that_does_not_load_is_the_next_thing_to_mend_and_hints_can_wait(reports):
+    why = "week1/scaling.py could not be loaded: SyntaxError: '(' was never closed"
+    page = (
+        reports(exercise_result("ann", "week1/scaling", Status.ERROR, note=why)).out / "feedback/ann.html"
+    ).read_text()
+    assert "Let scaling.py load" in page and "Mend scaling" not in page and "Hint" not in page
+
+
 def test_every_word_is_escaped(reports):
     texts = {name: MARKUP + name for name in ("message", "card", "says", "sentence")}
     result = exercise_result(

@@ -156,7 +156,15 @@ class TestVerdicts:
         program = seccomp.build(machine, PID, with_gpu=True)
         for command in (0x5401, 0xC0104601, 0xC020462A, 0x30000001, 0x21):  # of the driver, and of its unified memory
             assert verdict(machine, "ioctl", 1, command, program=program) == "allow"
-        for command in (0x5412, 0x541C, 0x5423, 0x8927, 0x8933, 0x40049409, 0x30000003):  # of terminals, networks, files
+        for command in (
+            0x5412,
+            0x541C,
+            0x5423,
+            0x8927,
+            0x8933,
+            0x40049409,
+            0x30000003,
+        ):  # of terminals, networks, files
             assert verdict(machine, "ioctl", 1, command, program=program) == "ENOTTY"
         assert verdict(machine, "execve", program=program) == "EPERM"
 
