@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autograder import installed
 from autograder.catalog import Course, CourseError, Exercise
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from autograder.grading.graded import Graded
+    from autograder.grading.pool import Grades, NodeSettings
 
 SYSTEM_FAULT, STOPPED = 1, 130
 PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
@@ -48,6 +50,15 @@ def grade(
         ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither use nor keep such results.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Grade on other machines: tcp://HOST:PORT or tls://HOST:PORT (a dask scheduler), a YAML file for Slurm, or "
+            "local:N (N workers here).",
+            show_default=False,
+        ),
+    ] = None,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
@@ -63,6 +74,8 @@ def grade(
     Example: autograder grade submissions/ --out results/
 
     Example: autograder grade submissions/ --out results/ --only ann/softmax --again
+
+    Example: autograder grade submissions/ --out results/ --cluster tcp://scheduler:8786
     """
     from autograder.commands.progress import Progress
     from autograder.commands.selection import select
@@ -79,12 +92,12 @@ def grade(
         if not exercises:
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
         wanted = select(policy, found, only) if only else [(work, exercise) for work in found for exercise in exercises]
-        with Progress() as progress:
+        with Progress() as progress, pools_of(cluster) as pools:
             graded = grade_class(
                 policy, found, wanted, out,
                 nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe,
                 again=again, cache=None if no_cache else cache or default_cache(),
-                progress=lambda done, total: progress.show("grading", done, total),
+                progress=lambda done, total: progress.show("grading", done, total), pools=pools,
             )  # fmt: skip
     try:
         write_reports(graded, out)
@@ -95,6 +108,22 @@ def grade(
     show(graded, out)
     if graded.system_faults:
         raise typer.Exit(SYSTEM_FAULT)
+
+
+@contextmanager
+def pools_of(cluster: str | None) -> Iterator[Callable[[NodeSettings, int], Grades]]:
+    """What grades: nodes of this machine, or those of a cluster."""
+    if cluster is None:
+        from autograder.grading.pool import Pool
+
+        yield Pool
+        return
+    if absent := installed.missing(["distributed", "dask_jobqueue", "cryptography"]):
+        raise CourseError(f"--cluster: {installed.in_words(absent)}")
+    from autograder.grading.cluster import Cluster
+
+    with Cluster(cluster) as workers:
+        yield workers.pool
 
 
 @contextmanager
