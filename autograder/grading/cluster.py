@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import signal
 import threading
 import time
 import uuid
@@ -16,8 +17,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
+from multiprocessing import resource_tracker
 from pathlib import Path
 
+import dask
 from distributed import Client, KilledWorker, LocalCluster, Security
 from distributed import Future as Task
 
@@ -80,9 +83,11 @@ class Cluster:
             NodeError: there is no cluster, or one of its workers cannot grade this.
         """
         if self.client is None:
-            logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our words
+            for handler in logging.getLogger("distributed").handlers:
+                handler.setLevel(logging.CRITICAL)  # what matters of it is told in our words
             try:
-                self.client = self.opened.enter_context(contextmanager(self.open)())
+                with dask.config.set({"distributed.scheduler.http.routes": []}):
+                    self.client = self.opened.enter_context(contextmanager(self.open)())
             except (OSError, RuntimeError) as error:  # a program of Slurm's that fails is a RuntimeError
                 raise ClusterError(f"cluster {self.where}: {error}; {GO_ON}") from None
         return ClusterPool(self.client, settings, resources=self.resources, patience=self.patience)
@@ -96,7 +101,10 @@ class Cluster:
 
 def connected(address: str) -> Iterator[Client]:
     """A scheduler that somebody else has started. Keys and certificates for tls are those of dask's configuration."""
-    with Client(address, set_as_default=False) as client:
+    security = Security()
+    if address.startswith("tls:") and not security.get_connection_args("client").get("ssl_context"):
+        raise OSError("name key and certificates in dask's configuration, distributed.comm.tls; docs/scale.md shows how")
+    with Client(address, security=security, set_as_default=False) as client:
         yield client
 
 
@@ -104,17 +112,27 @@ def started_here(workers: int) -> Iterator[Client]:
     """Processes on this machine. Others who use it cannot reach them: loopback only, with keys made for this run."""
     with (
         LocalCluster(
-            n_workers=workers,
+            n_workers=0,
             threads_per_worker=1,
             memory_limit=None,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=slurm.NO_PAGES["dashboard_address"],
+            scheduler_kwargs=slurm.NO_PAGES,
             security=Security.temporary(),
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
+        cluster.sync(keep_ctrl_c_from_children)
+        cluster.scale(workers)
+        client.wait_for_workers(workers, timeout=PATIENCE_SECONDS)
         yield client
+
+
+async def keep_ctrl_c_from_children() -> None:
+    """At a terminal it reaches every process; the workers, which this thread starts, are stopped by the command line, in order."""
+    resource_tracker.ensure_running()  # the first child would start it, and let the signal through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 
 
 class ClusterPool:

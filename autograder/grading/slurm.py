@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dask_jobqueue import SLURMCluster
     from distributed import Client
 
+NO_PAGES = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}  # of a scheduler: they would ask for no key
 GB_PER_WORKER = 4.0  # a node and a fork server with torch take 1.3, a learner's process the limit of its exercise
 
 
@@ -103,7 +104,7 @@ def cluster(settings: SlurmSettings) -> SLURMCluster:
         worker_extra_args=["--no-dashboard", *(["--resources", "GPU=1"] if settings.gpus_per_job else [])],
         security=Security.temporary(),
         shared_temp_directory=settings.keys_folder,
-        scheduler_options={"dashboard": False, "dashboard_address": None},
+        scheduler_options=NO_PAGES,
         silence_logs=logging.CRITICAL,
     )
 
