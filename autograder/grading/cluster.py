@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -251,7 +252,11 @@ class ClusterPool:
         return list(found)
 
     def await_workers(self) -> list[str]:
+        told = False
         while not (workers := self.workers()):
+            if not told and time.monotonic() - self.seen > LOOK_SECONDS:
+                told = True
+                print(f"waiting for the first {self.kind_of_worker}, {self.patience / 60:.0f} minutes", file=sys.stderr)
             self.look()
             time.sleep(0.2)
         return workers

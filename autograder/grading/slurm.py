@@ -88,7 +88,7 @@ def cluster(settings: SlurmSettings) -> SLURMCluster:
     return SLURMCluster(
         cores=workers,
         processes=workers,
-        memory=f"{settings.memory_gb or GB_PER_WORKER * workers}GB",
+        memory=f"{settings.memory_gb or GB_PER_WORKER * workers}GiB",
         walltime=f"{minutes // 60:02}:{minutes % 60:02}:00",
         queue=settings.partition,
         account=settings.account,
@@ -115,11 +115,20 @@ def started(settings: SlurmSettings) -> Iterator[Client]:
     Raises:
         OSError: there is no Slurm here. RuntimeError: it refuses the jobs; its words are in the message.
     """
-    from distributed import Client
+    from distributed import Client, Status
 
     if shutil.which("sbatch") is None:
         raise FileNotFoundError("sbatch is not installed here; run this where jobs are submitted to Slurm")
     with cluster(settings) as jobs, Client(jobs, set_as_default=False) as client:
-        jobs.scale(jobs=settings.jobs)
-        jobs.sync(jobs._correct_state)  # what sbatch has to say would only be logged
+
+        async def submit() -> None:
+            jobs.scale(jobs=settings.jobs)
+            try:
+                await jobs._correct_state()  # not waited for, what sbatch has to say would only be logged
+            except RuntimeError:
+                for job in jobs.workers.values():
+                    job.status = Status.failed  # those that are left as if to be started cannot be closed
+                raise
+
+        jobs.sync(submit)
         yield client
