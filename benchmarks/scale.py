@@ -4,8 +4,9 @@
     python benchmarks/scale.py --only m08_convolutions --learners 500
     python benchmarks/scale.py --write           # also into docs/scale.md
 
-For each exercise its own reference is graded a few times on one warm node, and the CPU time of all processes is counted: the node, its
-children, its fork server, the workers and the asking side. Exercises that share a set of libraries share the node, as in a class.
+For each exercise its own reference is graded a few times on one warm node, and the CPU time of all processes is counted: the node,
+its children, its fork server, the workers and the asking side. Exercises that share a set of libraries share the node, as in a
+class.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def measure(policy: Policy, exercises: list[Exercise], times: int, console: Cons
         grader = Grader(policy, group, libraries)
         try:
             starts += grader.start_cpu
-            console.print(f"a node with {', '.join(libraries)} for {len(group)} exercises: {grader.start_cpu:.1f} s of CPU")
+            console.print(
+                f"a node with {', '.join(libraries)} for {len(group)} exercises: {grader.start_cpu:.1f} s of CPU"
+            )
             for exercise in group:
                 found.append(grader.measure(exercise, times))
                 console.print(f"  {exercise.id}: {1000 * found[-1].cpu:.0f} ms of CPU")
@@ -104,36 +107,46 @@ def costs_table(found: list[Measured]) -> Table:
     return table
 
 
-def sizing_table(policy: Policy, found: list[Measured], starts: float, options: argparse.Namespace) -> Table:
-    """Core-hours, and how long they take on so many cores."""
-    learners = options.learners
-    work = learners * sum(each.cpu for each in found) / 3600
-    limits = mean(HANGS_TOLERATED * policy.limits(each.exercise).wall_seconds for each in found)
-    hanging = options.hanging * learners * len(found) * limits / 3600
-    table = Table(
-        "sizing", ("cores", "GB", "starts of nodes, core-hours", "core-hours in all", "hours", "cost"), []
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Work:
+    """Core-hours of a whole course, by what takes them.
+
+    Attributes:
+        limit: seconds, on average, that a submission takes which hangs to the end of its limits.
+    """
+
+    submissions: int
+    grading: float
+    hanging: float
+    limit: float
+
+    @classmethod
+    def of(cls, policy: Policy, found: list[Measured], learners: int, hanging: float) -> Work:
+        submissions = learners * len(found)
+        limit = mean(HANGS_TOLERATED * policy.limits(each.exercise).wall_seconds for each in found)
+        grading = learners * sum(each.cpu for each in found) / 3600
+        return cls(submissions, grading, hanging * submissions * limit / 3600, limit)
+
+
+def sizing_table(work: Work, starts: float, options: argparse.Namespace) -> Table:
+    """How long it takes on so many cores, and what that costs."""
+    table = Table("sizing", ("cores", "GB", "to start nodes, core-hours", "core-hours in all", "hours", "cost"), [])
     for cores in options.cores:
         start = cores * starts / 3600
-        total = (work + hanging + start) * (1 + options.overhead)
-        table.rows.append([
-            f"{cores:,}", f"{cores * GB_PER_CORE:,}", f"{start:.1f}", f"{total:,.0f}", f"{total / cores:.1f}",
-            f"${total * options.price:,.0f}",
-        ])  # fmt: skip
+        total = (work.grading + work.hanging) * (1 + options.overhead) + start
+        memory, cost = f"{cores * GB_PER_CORE:,}", f"${total * options.price:,.0f}"
+        table.rows.append([f"{cores:,}", memory, f"{start:.1f}", f"{total:,.0f}", f"{total / cores:.1f}", cost])
     return table
 
 
-def assumptions(policy: Policy, found: list[Measured], options: argparse.Namespace) -> str:
-    work = options.learners * sum(each.cpu for each in found) / 3600
-    limits = mean(HANGS_TOLERATED * policy.limits(each.exercise).wall_seconds for each in found)
-    hanging = options.hanging * options.learners * len(found) * limits / 3600
+def assumptions(work: Work, exercises: int, options: argparse.Namespace) -> str:
     kernel = platform.release().partition("-")[0]
     return (
-        f"{options.learners:,} learners × {len(found)} exercises = {options.learners * len(found):,} submissions, no two alike: "
-        f"{work:,.0f} core-hours. If {options.hanging:.1%} of them hang to the end of their limits (three times the limit of a check, "
-        f"{limits:.0f} s on average) that takes another {hanging:,.0f}. {options.overhead:.0%} is added for the cluster. A core-hour "
-        f"at ${options.price:.3f} is an assumption, not a measurement. Measured on {os.cpu_count()} cores, Linux {kernel}, Python "
-        f"{platform.python_version()}, the mean of {options.times} submissions of each exercise.\n"
+        f"{options.learners:,} learners × {exercises} exercises = {work.submissions:,} submissions, no two alike: "
+        f"{work.grading:,.0f} core-hours. If {options.hanging:.0%} of them hang to the end of their limits (three times the limit "
+        f"of a check, {work.limit:.0f} s on average), that takes another {work.hanging:,.0f}. {options.overhead:.0%} is added for "
+        f"the cluster. ${options.price:.3f} for a core-hour is an assumption, not a measurement. Measured on {os.cpu_count()} "
+        f"cores, Linux {kernel}, Python {platform.python_version()}: the mean of {options.times} submissions of each exercise.\n"
     )
 
 
@@ -143,8 +156,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="modules or exercises")
     parser.add_argument("--times", type=int, default=5, metavar="N", help="submissions of each exercise")
     parser.add_argument("--learners", type=int, default=10_000, metavar="N")
-    parser.add_argument("--cores", type=int, nargs="+", default=[64, 192, 512], metavar="N", help="to spread the work over")
-    parser.add_argument("--hanging", type=float, default=0.01, metavar="SHARE", help="of submissions that run out of time")
+    parser.add_argument(
+        "--cores", type=int, nargs="+", default=[64, 192, 512], metavar="N", help="to spread the work over"
+    )
+    parser.add_argument(
+        "--hanging", type=float, default=0.01, metavar="SHARE", help="of submissions that run out of time"
+    )
     parser.add_argument("--overhead", type=float, default=0.1, metavar="SHARE", help="of the cluster; see cluster.py")
     parser.add_argument("--price", type=float, default=0.045, metavar="DOLLARS", help="of a core-hour")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/scale.md")
@@ -156,8 +173,8 @@ def main() -> None:
     found, starts = measure(policy, wanted, options.times, console)
     if not found:
         raise SystemExit("nothing was measured")
-    tables = [costs_table(found), sizing_table(policy, found, starts, options)]
-    words = assumptions(policy, found, options)
+    work = Work.of(policy, found, options.learners, options.hanging)
+    tables, words = [costs_table(found), sizing_table(work, starts, options)], assumptions(work, len(found), options)
     for table in tables:
         console.print(table.for_terminal())
     console.print(words)

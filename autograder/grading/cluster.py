@@ -90,7 +90,8 @@ class Cluster:
                 with dask.config.set({"distributed.scheduler.http.routes": []}):
                     self.client = self.opened.enter_context(contextmanager(self.open)())
             except (OSError, RuntimeError) as error:  # a program of Slurm's that fails is a RuntimeError
-                raise ClusterError(f"cluster {self.where}: {error}; {GO_ON}") from None
+                words = " ".join(str(error).split())
+                raise ClusterError(f"cluster {self.where}: {words}; {GO_ON}") from None
         return ClusterPool(self.client, settings, resources=self.resources, patience=self.patience)
 
     def __enter__(self) -> Cluster:
@@ -104,7 +105,9 @@ def connected(address: str) -> Iterator[Client]:
     """A scheduler that somebody else has started. Keys and certificates for tls are those of dask's configuration."""
     security = Security()
     if address.startswith("tls:") and not security.get_connection_args("client").get("ssl_context"):
-        raise OSError("name key and certificates in dask's configuration, distributed.comm.tls; docs/scale.md shows how")
+        raise OSError(
+            "name key and certificates in dask's configuration, distributed.comm.tls; docs/scale.md shows how"
+        )
     with Client(address, security=security, set_as_default=False) as client:
         yield client
 

@@ -18,11 +18,12 @@ from tornado.ioloop import PeriodicCallback
 
 from autograder.catalog import COURSE_VARIABLE, Course, CourseError
 from autograder.grading.digests import grading_identity
-from autograder.grading.pool import NodeError, NodeSettings, Pool
-from autograder.grading.pool import Job as GradingJob
+from autograder.grading.pool import Job, NodeError, NodeSettings, Pool
 from autograder.policy import Policy
 
-IDLE_SECONDS = 600.0  # then the nodes end, of a client that did not live to end them, say; a later job starts them again
+IDLE_SECONDS = (
+    600.0  # then the nodes end, of a client that did not live to end them, say; a later job starts them again
+)
 DIFFERENCES_SHOWN = 4
 
 
@@ -69,7 +70,7 @@ class NodesOfWorker(WorkerPlugin):
             NodeError: no node could be started.
         """
         try:
-            return self.nodes().submit(GradingJob.from_json(job.encode())).result().model_dump_json()
+            return self.nodes().submit(Job.from_json(job.encode())).result().model_dump_json()
         except NodeError:
             raise
         except Exception as error:  # of a class that the client may not know

@@ -50,7 +50,10 @@ def grader_digest(policy: Policy, exercise: Exercise, seed: int) -> str:
 
 def grading_identity(policy: Policy, exercises: Sequence[Exercise], libraries: Sequence[str]) -> dict[str, str]:
     """What two machines must have in common for their results to be the same, each by a name that a person understands."""
-    identity = {"autograder": f"{__version__} ({_package_digest()[:8]})", "Python": ".".join(python_version_tuple()[:2])}
+    identity = {
+        "autograder": f"{__version__} ({_package_digest()[:8]})",
+        "Python": ".".join(python_version_tuple()[:2]),
+    }
     identity |= {library: _version(library) for library in libraries}
     for exercise in exercises:
         digest = hashlib.sha256(b"".join(_exercise(policy, exercise))).hexdigest()

@@ -70,7 +70,9 @@ def load(path: Path) -> SlurmSettings:
         CourseError: it is not there or wrong; each problem with line and field.
     """
     if not path.is_file():
-        raise CourseError(f"--cluster {path}: there is no such file; docker/slurm.yaml of this repository is an example")
+        raise CourseError(
+            f"--cluster {path}: there is no such file; docker/slurm.yaml of this repository is an example"
+        )
     document = Document(path)
     settings = document.parse(SlurmSettings, lambda _: SlurmSettings.model_fields)
     if document.problems or settings is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.grading.pool import Job, NodeSettings
 from autograder.grading.results import Outcome
 from tests.grading.small import (
     SCALING,
@@ -222,7 +222,17 @@ def program(*words: object, **variables: object):
 def scheduler(folder: Path, *options: object):
     """The address of a scheduler."""
     file = folder / "scheduler.json"
-    words = ("--port", 0, "--host", "127.0.0.1", "--no-dashboard", "--dashboard-address", ":0", "--scheduler-file", file)
+    words = (
+        "--port",
+        0,
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+        "--dashboard-address",
+        ":0",
+        "--scheduler-file",
+        file,
+    )
     with program("distributed.cli.dask_scheduler", *words, *options):
         yield json.loads(wait_for(lambda: file.exists() and file.read_text()))["address"]
 
@@ -337,7 +347,9 @@ def test_what_is_no_cluster_is_told_before_anything_is_done(course, tmp_path):
             "slurm.yaml:3:12: memory_gb: should be a valid number",
         ],
     }.items():
-        refused = run_here("--course", course, "grade", tmp_path / "class", "--out", tmp_path / "out", "--cluster", where)
+        refused = run_here(
+            "--course", course, "grade", tmp_path / "class", "--out", tmp_path / "out", "--cluster", where
+        )
         assert refused.exit_code == 2
         assert [words for words in told if words not in refused.stderr] == [], refused.stderr
     assert not (tmp_path / "out").exists()
