@@ -33,7 +33,7 @@ from processes import children  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from autograder.catalog import Course, Exercise  # noqa: E402
-from autograder.grading.cluster import Cluster  # noqa: E402
+from autograder.grading.cluster.connect import Cluster  # noqa: E402
 from autograder.grading.graded import Graded  # noqa: E402
 from autograder.grading.mistakes import apply_mistake, load_mistakes  # noqa: E402
 from autograder.grading.pool import Grades, Job, NodeSettings, Pool  # noqa: E402

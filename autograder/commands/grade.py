@@ -120,7 +120,7 @@ def pools_of(cluster: str | None) -> Iterator[Callable[[NodeSettings, int], Grad
         return
     if absent := installed.missing(["distributed", "dask_jobqueue", "cryptography"]):
         raise CourseError(f"--cluster: {installed.in_words(absent)}")
-    from autograder.grading.cluster import Cluster
+    from autograder.grading.cluster.connect import Cluster
 
     with Cluster(cluster) as workers:
         yield workers.pool

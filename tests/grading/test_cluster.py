@@ -31,8 +31,9 @@ from tests.grading.small import (
 distributed = pytest.importorskip("distributed", reason="not run: needs dask (pip install -e '.[cluster]')")
 pytest.importorskip("dask_jobqueue", reason="not run: needs dask-jobqueue (pip install -e '.[cluster]')")
 
-from autograder.grading.cluster import Cluster, ClusterError, ClusterPool  # noqa: E402
-from autograder.grading.cluster_worker import RefusedError  # noqa: E402
+from autograder.grading.cluster.connect import Cluster  # noqa: E402
+from autograder.grading.cluster.pool import ClusterError, ClusterPool  # noqa: E402
+from autograder.grading.cluster.worker import RefusedError  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

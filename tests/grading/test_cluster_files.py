@@ -10,7 +10,7 @@ import yaml
 
 from autograder.catalog import CourseError
 from autograder.cli import app
-from autograder.grading import slurm
+from autograder.grading.cluster import slurm
 from tests.grading.small import Results, command, finish, write_class, write_small_course
 
 DOCKER = Path(__file__).parents[2] / "docker"
