@@ -55,7 +55,7 @@ def grade(
         typer.Option(
             metavar="WHERE",
             help="Grade on other machines: tcp://HOST:PORT or tls://HOST:PORT (a dask scheduler), a YAML file for Slurm, or "
-            "local:N (N workers here).",
+            "local:N (N workers here). It has as many jobs at a time as it has workers.",
             show_default=False,
         ),
     ] = None,
