@@ -21,9 +21,8 @@ from autograder.grading.digests import grading_identity
 from autograder.grading.pool import Job, NodeError, NodeSettings, Pool
 from autograder.policy import Policy
 
-IDLE_SECONDS = (
-    600.0  # then the nodes end, of a client that did not live to end them, say; a later job starts them again
-)
+# Then the nodes end, of a client that did not live to end them, say; a later job starts them again.
+IDLE_SECONDS = 600.0
 DIFFERENCES_SHOWN = 4
 
 
