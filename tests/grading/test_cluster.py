@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,51 +242,23 @@ def worker(address: str, *options: object, **variables: object):
     return program("distributed.cli.dask_worker", address, *words, *options, **variables)
 
 
-@contextmanager
-def pool_that_waits(address: str, course: Path):
-    """A pool that has looked at its own course and waits for its first worker: called, it gives the pool."""
-    opened: list = []
-
-    def open_pool():
-        try:
-            opened.append(cluster.pool(settings_for(course)))
-        except Exception as error:
-            opened.append(error)
-
-    with Cluster(address, patience=PATIENCE) as cluster:
-        thread = threading.Thread(target=open_pool)
-        thread.start()
-        wait_for(lambda: cluster.client)
-        time.sleep(0.5)
-
-        def result():
-            thread.join(PATIENCE)
-            if isinstance(opened[0], Exception):
-                raise opened[0]
-            return opened[0]
-
-        yield result
-
-
-def test_a_worker_may_have_the_course_elsewhere_but_not_another_one(course, tmp_path):
-    clients = shutil.copytree(course, tmp_path / "clients")
-    with scheduler(tmp_path) as address:
-        with pool_that_waits(address, clients) as opened:
-            clients.rename(tmp_path / "workers")
-            with worker(address, AUTOGRADER_COURSE=tmp_path / "workers"), opened() as pool:
-                assert pool.submit(job()).result(PATIENCE).outcome is Outcome.GRADED
-        (tmp_path / "workers").rename(clients)
+def test_a_worker_may_have_the_course_elsewhere_but_not_another_one(course, tmp_path, monkeypatch):
+    shutil.copytree(course, tmp_path / "clients")
+    workers = shutil.copytree(course, tmp_path / "workers")
+    monkeypatch.chdir(tmp_path)
+    settings = settings_for(Path("clients"))  # a folder that the worker, which is elsewhere, does not have
+    with scheduler(tmp_path) as address, Cluster(address, patience=PATIENCE) as cluster:
+        with worker(address, AUTOGRADER_COURSE=workers), cluster.pool(settings) as pool:
+            assert pool.submit(job()).result(PATIENCE).outcome is Outcome.GRADED
         package = shutil.copytree(ROOT / "autograder", tmp_path / "other/autograder", ignore=only_the_package)
         (package / "__init__.py").write_text('__version__ = "9.9"\n')
-        with pool_that_waits(address, clients) as opened:
-            workers = clients.rename(tmp_path / "workers")
-            with (workers / "graders/week1/test_stats.py").open("a") as changed:
-                changed.write("# changed\n")
-            with (
-                worker(address, AUTOGRADER_COURSE=workers, PYTHONPATH=tmp_path / "other"),
-                pytest.raises(RefusedError) as refused,
-            ):
-                opened()
+        with (workers / "graders/week1/test_stats.py").open("a") as changed:
+            changed.write("# changed\n")
+        with (
+            worker(address, AUTOGRADER_COURSE=workers, PYTHONPATH=tmp_path / "other"),
+            pytest.raises(RefusedError) as refused,
+        ):
+            cluster.pool(settings)
     words = str(refused.value)
     assert "worker tcp://127.0.0.1:" in words
     assert "autograder is 9.9 (" in words

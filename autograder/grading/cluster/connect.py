@@ -20,6 +20,8 @@ from autograder.grading.pool import NodeSettings
 
 ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+")
 LOCAL = re.compile(r"local:([1-9]\d*)")
+# Of what we start: no pages, and no sampling of what the workers, which only wait, are doing.
+QUIET = {"distributed.scheduler.http.routes": [], "distributed.worker.profile.enabled": False}
 
 
 class Cluster:
@@ -65,7 +67,7 @@ class Cluster:
             for handler in logging.getLogger("distributed").handlers:
                 handler.setLevel(logging.CRITICAL)  # what matters of it is told in our words
             try:
-                with dask.config.set({"distributed.scheduler.http.routes": []}):
+                with dask.config.set(QUIET):
                     self.client = self.opened.enter_context(contextmanager(self.open)())
             except (OSError, RuntimeError) as error:  # a program of Slurm's that fails is a RuntimeError
                 words = " ".join(str(error).split())
