@@ -12,10 +12,11 @@ from pathlib import Path
 
 import dask
 from distributed import Client, LocalCluster, Security
+from tornado.ioloop import PeriodicCallback
 
 from autograder.catalog import CourseError
 from autograder.grading.cluster import slurm
-from autograder.grading.cluster.pool import GO_ON, PATIENCE_SECONDS, ClusterError, ClusterPool
+from autograder.grading.cluster.pool import GO_ON, LOOK_SECONDS, PATIENCE_SECONDS, ClusterError, ClusterPool
 from autograder.grading.pool import NodeSettings
 
 ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:\d+")
@@ -108,9 +109,15 @@ def started_here(workers: int) -> Iterator[Client]:
         Client(cluster, set_as_default=False) as client,
     ):
         cluster.sync(keep_ctrl_c_from_children)
-        cluster.scale(workers)
+        cluster.sync(keep_alive, cluster, workers)
         client.wait_for_workers(workers, timeout=PATIENCE_SECONDS)
         yield client
+
+
+async def keep_alive(cluster: LocalCluster, workers: int) -> None:
+    """Start the workers, and others for those that dask gives up: one that dies while it starts, say."""
+    cluster.scale(workers)
+    PeriodicCallback(lambda: cluster.scale(workers), 1000 * LOOK_SECONDS).start()
 
 
 async def keep_ctrl_c_from_children() -> None:
