@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS ?= dev,torch,tensorflow,nbgrader,otter
+EXTRAS ?= dev,torch,tensorflow,nbgrader,otter,cluster
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo test check verify bench clean

@@ -6,16 +6,14 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
+from page import DOCS, Table, put
 from processes import Cost
-from rich.table import Table as TerminalTable
 from rivals.base import Rival
 from rivals.floor import Floor
 from rivals.ours import Ours
 
-DOCS = Path(__file__).parents[1] / "docs"
 PAGE, PLOT = DOCS / "performance.md", DOCS / "performance" / "class-size.svg"
 
 
@@ -31,27 +29,6 @@ class ClassCost:
     learners: int
     cost: Cost
     memory: dict[str, float]
-
-
-@dataclass
-class Table:
-    """Rows of text. The name is also that of its place in the page."""
-
-    name: str
-    columns: Sequence[str]
-    rows: list[Sequence[str]]
-
-    def for_terminal(self) -> TerminalTable:
-        table = TerminalTable(title=self.name)
-        for number, column in enumerate(self.columns):
-            table.add_column(column, justify="right" if number else "left")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def for_page(self) -> str:
-        lines = [self.columns, ["---", *["---:"] * (len(self.columns) - 1)], *self.rows]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 @dataclass
@@ -123,14 +100,7 @@ class Report:
 
     def write(self) -> None:
         """Replace what stands between the marks of the page, and draw the plot."""
-        page = PAGE.read_text(encoding="utf-8")
-        for name, text in {"setting": self.setting() + "\n", **{t.name: t.for_page() for t in self.tables}}.items():
-            head, begin, rest = page.partition(f"<!-- {name} -->\n")
-            _, end, tail = rest.partition("<!-- end -->\n")
-            if not end:
-                raise SystemExit(f"{PAGE} has no place for {name!r}")
-            page = head + begin + text + end + tail
-        PAGE.write_text(page, encoding="utf-8")
+        put(PAGE, {"setting": self.setting() + "\n", **{table.name: table.for_page() for table in self.tables}})
         PLOT.parent.mkdir(exist_ok=True)
         draw(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autograder import installed
 from autograder.catalog import Course, CourseError, Exercise
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from autograder.grading.graded import Graded
+    from autograder.grading.pool import Grades, NodeSettings
 
 SYSTEM_FAULT, STOPPED = 1, 130
 
@@ -65,6 +67,15 @@ def grade(
             show_default=False,
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Grade on other machines: tcp://HOST:PORT or tls://HOST:PORT (a dask scheduler), a YAML file for Slurm, or "
+            "local:N (N workers here). It has as many jobs at a time as it has workers.",
+            show_default=False,
+        ),
+    ] = None,
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
@@ -80,6 +91,8 @@ def grade(
     Example: autograder grade submissions/ --out results/
 
     Example: autograder grade submissions/ --out results/ --only ann/softmax --again
+
+    Example: autograder grade submissions/ --out results/ --cluster tcp://scheduler:8786
     """
     from autograder.commands.progress import Progress
     from autograder.commands.selection import select
@@ -96,13 +109,13 @@ def grade(
         if not exercises:
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
         wanted = select(policy, found, only) if only else [(work, exercise) for work in found for exercise in exercises]
-        where, or_cpu = placed(device.value if device else policy.device)
-        with Progress() as progress:
+        where, or_cpu = placed(device.value if device else policy.device, cluster)
+        with Progress() as progress, pools_of(cluster, where, or_cpu) as pools:
             graded = grade_class(
                 policy, found, wanted, out,
                 nodes=jobs, seed=policy.seed if seed is None else seed, unsafe=unsafe, device=where, or_cpu=or_cpu,
                 again=again, cache=None if no_cache else cache or default_cache(),
-                progress=lambda done, total: progress.show("grading", done, total),
+                progress=lambda done, total: progress.show("grading", done, total), pools=pools,
             )  # fmt: skip
     try:
         write_reports(graded, out)
@@ -115,17 +128,35 @@ def grade(
         raise typer.Exit(SYSTEM_FAULT)
 
 
-def placed(device: str) -> tuple[str, bool]:
-    """The device that the wish for one comes to on this machine, and whether the CPU will do for what cannot be graded there."""
+def placed(device: str, cluster: str | None) -> tuple[str, bool]:
+    """The device that the wish for one comes to, and whether the CPU will do for what cannot be graded there."""
     from autograder.sandbox import gpu
 
+    if device == Device.CPU:
+        return gpu.CPU, False
+    if cluster:  # what this machine has does not matter
+        return Device.CUDA.value, device == Device.AUTO
     if device == Device.CUDA and not gpu.numbers():
         raise CourseError(
             "--device cuda: this machine has no GPU of NVIDIA's that may be used; --device auto does without"
         )
-    if device == gpu.CPU or not gpu.numbers():
-        return gpu.CPU, False
-    return Device.CUDA.value, device == Device.AUTO
+    return (Device.CUDA.value, device == Device.AUTO) if gpu.numbers() else (gpu.CPU, False)
+
+
+@contextmanager
+def pools_of(cluster: str | None, device: str, or_cpu: bool) -> Iterator[Callable[[NodeSettings, int], Grades]]:
+    """What grades: nodes of this machine, or those of a cluster."""
+    if cluster is None:
+        from autograder.grading.pool import Pool
+
+        yield Pool
+        return
+    if absent := installed.missing(["distributed", "dask_jobqueue", "cryptography"]):
+        raise CourseError(f"--cluster: {installed.in_words(absent)}")
+    from autograder.grading.cluster.connect import Cluster
+
+    with Cluster(cluster, resources={"GPU": 1} if device == Device.CUDA and not or_cpu else None) as workers:
+        yield workers.pool
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from platform import python_version_tuple
 
 from autograder import __version__
 from autograder.catalog import Exercise
@@ -49,11 +50,29 @@ def grader_digest(policy: Policy, exercise: Exercise, seed: int, device: str = C
     digest = hashlib.sha256(_package_digest().encode())
     libraries = sorted(policy.allowed_imports(exercise))
     digest.update(json.dumps([seed, device, [(name, _version(name)) for name in libraries]]).encode())
-    for part in _rules_and_files(policy, exercise):
+    for part in _exercise(policy, exercise):
         digest.update(part)
-    for path in (exercise.mistakes, *(other.solution for other in exercise.imports_exercises)):
-        digest.update(path.read_bytes() if path.is_file() else b"-")
     return digest.hexdigest()
+
+
+def grading_identity(policy: Policy, exercises: Sequence[Exercise], libraries: Sequence[str]) -> dict[str, str]:
+    """What two machines must have in common for their results to be the same, each by a name that a person understands."""
+    identity = {
+        "autograder": f"{__version__} ({_package_digest()[:8]})",
+        "Python": ".".join(python_version_tuple()[:2]),
+    }
+    identity |= {library: _version(library) for library in libraries}
+    for exercise in exercises:
+        digest = hashlib.sha256(b"".join(_exercise(policy, exercise))).hexdigest()
+        identity[f"{exercise.id} (solution, checks, mistakes, rules)"] = digest[:16]
+    return identity
+
+
+def _exercise(policy: Policy, exercise: Exercise) -> Iterator[bytes]:
+    """Everything of the course that a result of this exercise depends on."""
+    yield from _rules_and_files(policy, exercise)
+    for path in (exercise.mistakes, *(other.solution for other in exercise.imports_exercises)):
+        yield path.read_bytes() if path.is_file() else b"-"
 
 
 def _rules_and_files(policy: Policy, exercise: Exercise) -> Iterator[bytes]:

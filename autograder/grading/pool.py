@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from autograder.grading.results import ExerciseResult, Outcome
 from autograder.sandbox import gpu
@@ -174,6 +175,30 @@ class Node:
         self.log.close()
 
 
+class Grades(Protocol):
+    """What jobs are handed to: the nodes of this machine, or of others."""
+
+    def submit(self, job: Job) -> Future[ExerciseResult]:
+        """Begin to grade. What fails for reasons of ours is a result with the outcome `system`."""
+
+    def __enter__(self) -> Grades: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def system_fault(job: Job, problem: str) -> ExerciseResult:
+    """The result of a job that could not be done, which is to be graded again."""
+    module, _, exercise = job.exercise.partition("/")
+    return ExerciseResult(
+        learner=job.learner,
+        module=module,
+        exercise=exercise,
+        outcome=Outcome.SYSTEM,
+        note=problem,
+        sha256=job.sha256,
+    )
+
+
 class Pool:
     """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more."""
 
@@ -203,15 +228,7 @@ class Pool:
                 self.discard_node()
                 if self.closing:
                     break
-        module, _, exercise = job.exercise.partition("/")
-        return ExerciseResult(
-            learner=job.learner,
-            module=module,
-            exercise=exercise,
-            outcome=Outcome.SYSTEM,
-            note=problem,
-            sha256=job.sha256,
-        )
+        return system_fault(job, problem)
 
     def node(self) -> Node:
         """The node of the calling thread."""

@@ -12,7 +12,7 @@ from autograder.grading.cache import Cache, is_lasting
 from autograder.grading.digests import grader_digest, run_identity, work_digest
 from autograder.grading.graded import Graded, StoredResults
 from autograder.grading.journal import Entry, Journal, Key
-from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.grading.pool import Grades, Job, NodeSettings, Pool
 from autograder.grading.results import ExerciseResult, Outcome
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
@@ -44,6 +44,7 @@ def grade_class(
     again: bool = False,
     cache: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    pools: Callable[[NodeSettings, int], Grades] = Pool,
 ) -> Graded:
     """Grade the `wanted` pairs of submission and exercise and journal every result in `out`; what is journalled already is not
     graded again. The outcome covers all submissions, and every exercise that was graded for somebody, now or earlier.
@@ -55,6 +56,7 @@ def grade_class(
         again: grade all that is wanted, whatever is known of it.
         cache: the folder with the results of earlier runs, of any class; None to do without.
         progress: called with the number of results so far and in all.
+        pools: what grades with given settings, so many exercises at a time: nodes of this machine, or those of a cluster.
 
     Raises:
         JournalError: `out` cannot be used. NodeError: no grading node could be started.
@@ -89,7 +91,7 @@ def grade_class(
             settings = NodeSettings(
                 str(policy.course.root), names, libraries, seed, unsafe, device=device, or_cpu=or_cpu
             )
-            with Pool(settings, min(nodes, sum(map(len, waiting.values())))) as pool:
+            with pools(settings, min(nodes, sum(map(len, waiting.values())))) as pool:
                 for key, results in _graded(pool, waiting):
                     journal.extend(results)
                     known.put(key, results[0])
@@ -102,7 +104,7 @@ def grade_class(
     return Graded(policy, exercises, submissions, results, resumed, cached)
 
 
-def _graded(pool: Pool, jobs: dict[str, list[Job]]) -> Iterator[tuple[str, list[ExerciseResult]]]:
+def _graded(pool: Grades, jobs: dict[str, list[Job]]) -> Iterator[tuple[str, list[ExerciseResult]]]:
     """Results as they come, with those of the other learners who handed in the very same, where it would be the same again."""
     keys: dict[Future[ExerciseResult], str] = {pool.submit(same[0]): key for key, same in jobs.items()}
     one_by_one: list[Future[ExerciseResult]] = []
