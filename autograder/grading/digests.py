@@ -25,7 +25,7 @@ def run_identity(policy: Policy, seed: int, device: str = CPU) -> dict[str, str]
     for exercise in policy.exercises():
         for part in _rules_and_files(policy, exercise):
             digest.update(part)
-    identity = {
+    identity = {  # named as an error names them
         "exercises, graders or rules": digest.hexdigest(),
         "seed": str(seed),
         "version of autograder": __version__,
@@ -57,7 +57,7 @@ def grader_digest(policy: Policy, exercise: Exercise, seed: int, device: str = C
 
 def grading_identity(policy: Policy, exercises: Sequence[Exercise], libraries: Sequence[str]) -> dict[str, str]:
     """What two machines must have in common for their results to be the same, each by a name that a person understands."""
-    identity = {
+    identity = {  # named as an error names them
         "autograder": f"{__version__} ({_package_digest()[:8]})",
         "Python": ".".join(python_version_tuple()[:2]),
     }

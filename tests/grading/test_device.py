@@ -1,11 +1,16 @@
 """Where learners' tensors are. torch's device "meta", whose tensors have shapes but no values, stands for a GPU."""
 
 import pytest
+from typer.testing import CliRunner
 
 from autograder.catalog import Course
+from autograder.cli import app
+from autograder.grading.digests import run_identity
+from autograder.grading.journal import Journal, JournalError
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.grading.results import Outcome, Status
 from autograder.grading.score import score_exercise
+from autograder.policy import Policy
 from tests.courses import write_files
 
 pytestmark = pytest.mark.torch
@@ -122,3 +127,21 @@ def test_a_check_that_needs_a_gpu_is_not_run_without_one_and_counts_for_nothing(
     assert [check.message for check in result.checks if check.status is Status.NOT_RUN] == ["not run: it needs a GPU"]
     score = score_exercise(result, {"place": 3.0, "made": 1.0})
     assert [(task.earned, task.passed, task.checks) for task in score.tasks] == [(3.0, 1, 1), (1.0, 1, 1)]
+
+
+def test_a_gpu_that_is_not_there_is_said_before_any_work(course, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann/where.py").write_text(WHERE)
+    command = ["grade", str(tmp_path), "--out", str(tmp_path / "out"), "--device", "cuda", "--course", str(course.root)]
+    told = CliRunner().invoke(app, command)
+    assert (told.exit_code, (tmp_path / "out").exists()) == (2, False)
+    assert "--device cuda: this machine has no GPU" in told.stderr
+
+
+def test_results_of_another_device_are_not_gone_on_with(course, tmp_path):
+    policy = Policy.load(course)
+    with Journal(tmp_path / "out", run_identity(policy, 0, "cuda")):
+        pass
+    with pytest.raises(JournalError, match="a run with other device"):
+        Journal(tmp_path / "out", run_identity(policy, 0))
