@@ -51,6 +51,19 @@ def grade(
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
+    container: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[docker|podman]",
+            help="Grade inside one hardened container, without network; see docs/containers.md.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the container: autograder:cpu, or with --gpu autograder:gpu."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Give the container the GPU.")] = False,
 ) -> None:
     """Grade a class with the hidden graders, each learner's code in a jail of its own.
 
@@ -63,7 +76,10 @@ def grade(
     Example: autograder grade submissions/ --out results/
 
     Example: autograder grade submissions/ --out results/ --only ann/softmax --again
+
+    Example: autograder grade submissions/ --out results/ --container podman
     """
+    from autograder.commands.container import grade_in_container
     from autograder.commands.progress import Progress
     from autograder.commands.selection import select
     from autograder.gradebook.report import write_reports
@@ -73,6 +89,10 @@ def grade(
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
+    if container:
+        raise typer.Exit(grade_in_container(context, policy))
+    if image or gpu:
+        raise CourseError("--image and --gpu are for --container; add that")
     with told_in_words():
         found = find_submissions(submissions, policy.exercises())
         exercises = handed_in(found, policy.exercises())

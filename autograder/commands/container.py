@@ -1,0 +1,126 @@
+"""`autograder grade --container`: the same command once more, inside a container."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+from autograder.catalog import CourseError
+
+if TYPE_CHECKING:
+    from autograder.grading.container import Mount
+    from autograder.policy import Policy
+
+OPTION = "--container"
+SAID_ANEW = {
+    "out",
+    "jobs",
+    "cache",
+    "no_cache",
+    "container",
+    "image",
+    "gpu",
+}  # for the inside; all others are passed on
+CACHE = "container"  # within the cache folder: nothing that a container wrote is believed outside of one
+
+
+class GradeCommand(TyperCommand):
+    """Takes `--container` with an engine or without one."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        from autograder.grading.container import ANY_ENGINE, ENGINES
+
+        following = [*args[1:], ""]
+        alone = [word == OPTION and after not in ENGINES for word, after in zip(args, following, strict=True)]
+        return super().parse_args(
+            ctx, [f"{word}={ANY_ENGINE}" if is_alone else word for word, is_alone in zip(args, alone, strict=True)]
+        )
+
+
+def grade_in_container(context: typer.Context, policy: Policy) -> int:
+    """Run the command of `context` in a container; its exit code.
+
+    Raises:
+        CourseError: there is no container to be had, or nothing to grade.
+    """
+    from autograder.grading.container import (
+        HOME,
+        ContainerError,
+        Mount,
+        default_image,
+        demand_image,
+        find_engine,
+        run,
+    )
+
+    given = context.params
+    submissions, out = given["submissions"], given["out"]
+    if not submissions.exists():
+        raise CourseError(f"{submissions}: no such file or folder")
+    inside = f"{HOME}/submissions/{Path(os.path.abspath(submissions)).name}"  # a single submission is named by its file
+    mounts = [
+        Mount(policy.course.root, f"{HOME}/course"),
+        Mount(submissions, inside),
+        Mount(_folder(out), f"{HOME}/results", is_writable=True),
+    ]
+    arguments = ["--course", f"{HOME}/course", "grade", "--out", f"{HOME}/results", "--jobs", str(given["jobs"])]
+    if cache := _cache(context):
+        mounts.append(cache)
+        arguments += ["--cache", cache.inside]
+    else:
+        arguments.append("--no-cache")
+    image = given["image"] or default_image(given["gpu"])
+    try:
+        engine = find_engine(given["container"])
+        demand_image(engine, image, given["gpu"])
+        return run(
+            engine, image, mounts, [*arguments, *_passed_on(context), "--", inside],
+            out=out,
+            jobs=given["jobs"],
+            learner_mb=max(policy.limits(exercise).memory_mb for exercise in policy.exercises()),
+            gpu=given["gpu"],
+        )  # fmt: skip
+    except ContainerError as error:
+        raise CourseError(str(error)) from None
+
+
+def _cache(context: typer.Context) -> Mount | None:
+    from autograder.grading.cache import default_cache
+    from autograder.grading.container import HOME, NOBODY, Mount, give, is_root
+
+    if context.params["no_cache"]:
+        return None
+    folder = _folder((context.params["cache"] or default_cache()) / CACHE)
+    if is_root():
+        give(folder, NOBODY)
+    return Mount(folder, f"{HOME}/cache", is_writable=True)
+
+
+def _folder(path: Path) -> Path:
+    """It, made where there is none: an engine would make it as root."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise CourseError(f"{path} is a file; name a folder") from None
+    except OSError as error:
+        raise CourseError(f"{path} cannot be made: {error.strerror}") from None
+    return path
+
+
+def _passed_on(context: typer.Context) -> list[str]:
+    """The options that were given and mean the same inside."""
+    words = []
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name)
+        if not isinstance(option, TyperOption) or option.name in SAID_ANEW or source.name.startswith("DEFAULT"):
+            continue
+        value = context.params[option.name]
+        if option.is_flag:
+            words.append(option.opts[0] if value else option.secondary_opts[0])
+        else:
+            words += [f"{option.opts[0]}={each}" for each in (value if option.multiple else [value])]
+    return words
