@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def grade_in_container(context: typer.Context, policy: Policy) -> int:
         arguments += ["--cache", cache.inside]
     else:
         arguments.append("--no-cache")
+    _demand_readable(policy.course.root, submissions)
     image = given["image"] or default_image(given["gpu"])
     try:
         engine = find_engine(given["container"])
@@ -96,7 +98,7 @@ def _cache(context: typer.Context) -> Mount | None:
         return None
     folder = _folder((context.params["cache"] or default_cache()) / CACHE)
     if is_root():
-        give(folder, NOBODY)
+        give(folder, NOBODY, NOBODY)
     return Mount(folder, f"{HOME}/cache", is_writable=True)
 
 
@@ -109,6 +111,19 @@ def _folder(path: Path) -> Path:
     except OSError as error:
         raise CourseError(f"{path} cannot be made: {error.strerror}") from None
     return path
+
+
+def _demand_readable(*paths: Path) -> None:
+    """Raises CourseError: root is asking, and in the container it is nobody who could not read these."""
+    from autograder.grading.container import is_root
+
+    for path in paths:
+        wanted = stat.S_IROTH | (stat.S_IXOTH if path.is_dir() else 0)
+        if is_root() and path.stat().st_mode & wanted != wanted:
+            raise CourseError(
+                f"only root can read {path}, and in the container nobody is root; "
+                f"chmod -R o+rX {path}, or run this as another user"
+            )
 
 
 def _passed_on(context: typer.Context) -> list[str]:

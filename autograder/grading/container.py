@@ -41,6 +41,7 @@ HARDENING = (
 GPU = {"docker": ["--gpus=all"], "podman": ["--device=nvidia.com/gpu=all"]}
 PIDS_FOR_A_JOB = 256
 MB_FOR_A_JOB, MB_FOR_A_GPU_JOB, MB_BESIDE_THEM = 1024, 4096, 1024
+JOURNAL = "journal.jsonl"
 NOBODY = 65534  # who grades where root asks for it
 
 ENGINE_FAULTS, KILLED = (125, 126, 127), 128 + 9
@@ -110,9 +111,7 @@ def find_engine(wanted: str) -> Engine:
         if answer.returncode == 0:
             return _engine(program, json.loads(answer.stdout))
         problems.append(f"{program} is installed, but does not run: {_last_line(answer.stderr)}")
-    raise ContainerError(
-        "no container engine: " + "; ".join(problems) + ". Start or install one, or name another with --container"
-    )
+    raise ContainerError("\n".join([*problems, "grading in a container needs docker or podman, installed and running"]))
 
 
 def _engine(program: str, info: dict) -> Engine:
@@ -164,11 +163,11 @@ def run(
     Raises:
         ContainerError: the engine could not start it, the image holds another version of this package, or a folder cannot be used.
     """
-    limits = _limits(engine, jobs, learner_mb, gpu)
+    flags = engine_flags(engine, jobs=jobs, learner_mb=learner_mb, gpu=gpu)
     name = f"autograder-{secrets.token_hex(6)}"
     command = [
         engine.program, "run", "--rm", "--interactive", "--pull=never", f"--name={name}",
-        *HARDENING, *limits, *_user(engine), *_terminal(),
+        *flags, *_user(engine), *_terminal(),
         *(["--read-only-tmpfs=false"] if engine.kind == "podman" else []),
         *(GPU[engine.kind] if gpu else []),
         *(mount.flag() for mount in mounts),
@@ -185,10 +184,7 @@ def run(
     if code in ENGINE_FAULTS:
         print(f"error: {engine.program} could not run the image {image}", file=sys.stderr)
     elif code == KILLED:
-        print(
-            f"error: the container was killed, perhaps for memory ({' '.join(limits)}); what is graded is kept",
-            file=sys.stderr,
-        )
+        print("error: the container was killed, perhaps for its use of memory; what is graded is kept", file=sys.stderr)
     return SYSTEM_FAULT if code in (*ENGINE_FAULTS, KILLED) else code
 
 
@@ -236,18 +232,19 @@ def _put(target: BinaryIO, text: bytes) -> None:
         target.flush()
 
 
-def _limits(engine: Engine, jobs: int, learner_mb: int, gpu: bool) -> list[str]:
+def engine_flags(engine: Engine, *, jobs: int, learner_mb: int, gpu: bool = False) -> list[str]:
+    """What the container may not do, and how much it may use. A limit that the engine cannot keep is left out, and said."""
     memory = MB_BESIDE_THEM + jobs * (learner_mb + (MB_FOR_A_GPU_JOB if gpu else MB_FOR_A_JOB))
-    flags = {
+    limits = {
         "memory": [f"--memory={memory}m", f"--memory-swap={memory}m"],
         "cpu": [f"--cpus={min(jobs, engine.cpus)}"],
         "pids": [f"--pids-limit={jobs * PIDS_FOR_A_JOB}"],
     }
-    if missing := sorted(flags.keys() - engine.limits):
+    if missing := sorted(limits.keys() - engine.limits):
         print(
             f"warning: {engine.program} cannot limit {' and '.join(missing)} here; the jail still does", file=sys.stderr
         )
-    return [word for limit, words in flags.items() if limit in engine.limits for word in words]
+    return [*HARDENING, *(flag for limit, flags in limits.items() if limit in engine.limits for flag in flags)]
 
 
 def _user(engine: Engine) -> list[str]:
@@ -277,11 +274,11 @@ def is_root() -> bool:
     return hasattr(os, "getuid") and os.getuid() == 0
 
 
-def give(folder: Path, user: int) -> None:
-    """Make this user the owner of a folder and of all that is in it."""
+def give(folder: Path, user: int, group: int) -> None:
+    """Make these the owner of a folder and of all that is in it."""
     for parent, _, files in os.walk(folder):
         for path in (parent, *(os.path.join(parent, name) for name in files)):
-            os.chown(path, user, user, follow_symlinks=False)
+            os.chown(path, user, group, follow_symlinks=False)
 
 
 @contextmanager
@@ -296,14 +293,19 @@ def _lent(folder: Path) -> Iterator[None]:
         return
     import fcntl  # not on Windows
 
+    before = folder.stat()
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        give(folder, NOBODY)
+        if any(folder.iterdir()) and not (folder / JOURNAL).exists():
+            yield  # it is refused inside, and stays as it is
+            return
+        give(folder, NOBODY, NOBODY)
         try:
             yield
         finally:
-            give(folder, 0)
+            was_left_lent = before.st_uid == NOBODY
+            give(folder, *((0, 0) if was_left_lent else (before.st_uid, before.st_gid)))
     except BlockingIOError:
         raise ContainerError(f"{folder} is being written by another grading run") from None
     finally:

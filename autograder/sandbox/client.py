@@ -67,7 +67,7 @@ class Zygote:
     def __init__(self, libraries: Sequence[str], *, unsafe: bool = False, wait: bool = True, below: str | None = None):
         self.libraries, self.unsafe = tuple(libraries), unsafe
         readable = readable_paths(self.libraries)
-        self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
+        self.own_uids = own_uids() if jail.can_change_uid() and readable_by_others(readable) else None
         self.scratch = tempfile.mkdtemp(prefix="autograder-", dir=below)
         os.chmod(self.scratch, 0o311)  # workers pass through to the folder whose name they know, and list none
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
