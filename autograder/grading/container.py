@@ -241,9 +241,7 @@ def engine_flags(engine: Engine, *, jobs: int, learner_mb: int, gpu: bool = Fals
         "pids": [f"--pids-limit={jobs * PIDS_FOR_A_JOB}"],
     }
     if missing := sorted(limits.keys() - engine.limits):
-        print(
-            f"warning: {engine.program} cannot limit {' and '.join(missing)} here; the jail still does", file=sys.stderr
-        )
+        print(f"warning: {engine.program} cannot limit {', '.join(missing)} here; the jail still does", file=sys.stderr)
     return [*HARDENING, *(flag for limit, flags in limits.items() if limit in engine.limits for flag in flags)]
 
 
