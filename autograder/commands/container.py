@@ -33,7 +33,7 @@ class GradeCommand(TyperCommand):
     """Takes `--container` with an engine or without one."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        from autograder.grading.container import ANY_ENGINE, ENGINES
+        from autograder.grading.engine import ANY_ENGINE, ENGINES
 
         following = [*args[1:], ""]
         alone = [word == OPTION and after not in ENGINES for word, after in zip(args, following, strict=True)]
@@ -48,39 +48,30 @@ def grade_in_container(context: typer.Context, policy: Policy) -> int:
     Raises:
         CourseError: there is no container to be had, or nothing to grade.
     """
-    from autograder.grading.container import (
-        HOME,
-        ContainerError,
-        Mount,
-        default_image,
-        demand_image,
-        find_engine,
-        run,
-    )
+    from autograder.grading.container import HOME, Mount, run
+    from autograder.grading.engine import ContainerError, default_image, demand_image, find_engine
 
     given = context.params
     submissions, out = given["submissions"], given["out"]
     if not submissions.exists():
         raise CourseError(f"{submissions}: no such file or folder")
-    inside = f"{HOME}/submissions/{Path(os.path.abspath(submissions)).name}"  # a single submission is named by its file
-    mounts = [
-        Mount(policy.course.root, f"{HOME}/course"),
-        Mount(submissions, inside),
-        Mount(_folder(out), f"{HOME}/results", is_writable=True),
-    ]
-    arguments = ["--course", f"{HOME}/course", "grade", "--out", f"{HOME}/results", "--jobs", str(given["jobs"])]
-    if cache := _cache(context):
-        mounts.append(cache)
-        arguments += ["--cache", cache.inside]
-    else:
-        arguments.append("--no-cache")
     _demand_readable(policy.course.root, submissions)
     image = given["image"] or default_image(given["gpu"])
     try:
         engine = find_engine(given["container"])
         demand_image(engine, image, given["gpu"])
+        inside = f"{HOME}/submissions/{Path(os.path.abspath(submissions)).name}"  # a single one is named by its file
+        mounts = [
+            Mount(policy.course.root, f"{HOME}/course"),
+            Mount(submissions, inside),
+            Mount(_folder(out), f"{HOME}/results", is_writable=True),
+        ]
+        arguments = ["--course", f"{HOME}/course", "grade", "--out", f"{HOME}/results", "--jobs", str(given["jobs"])]
+        if cache := _cache(context):
+            mounts.append(cache)
         return run(
-            engine, image, mounts, [*arguments, *_passed_on(context), "--", inside],
+            engine, image, mounts,
+            [*arguments, f"--cache={cache.inside}" if cache else "--no-cache", *_passed_on(context), "--", inside],
             out=out,
             jobs=given["jobs"],
             learner_mb=max(policy.limits(exercise).memory_mb for exercise in policy.exercises()),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import secrets
 import shutil
@@ -24,55 +23,14 @@ from typing import BinaryIO
 
 from autograder.grading.contained import OTHER_PACKAGE, SECONDS_TO_END
 from autograder.grading.digests import package_digest
+from autograder.grading.engine import GPU, ContainerError, Engine, ask, engine_flags
 
-ENGINES = ("docker", "podman")
-ANY_ENGINE = "auto"
 HOME = "/grading"  # of everything that is mounted
-TITLE = "autograder"  # the label of our images
-
-# docker/compose.yaml and docs/containers.md say the same; a test compares them.
-HARDENING = (
-    "--network=none",
-    "--read-only",
-    "--tmpfs=/tmp:rw,nosuid,nodev,noexec,size=1g",
-    "--cap-drop=ALL",
-    "--security-opt=no-new-privileges",
-)
-GPU = {"docker": ["--gpus=all"], "podman": ["--device=nvidia.com/gpu=all"]}
-PIDS_FOR_A_JOB = 256
-MB_FOR_A_JOB, MB_FOR_A_GPU_JOB, MB_BESIDE_THEM = 1024, 4096, 1024
 JOURNAL = "journal.jsonl"
 NOBODY = 65534  # who grades where root asks for it
 
 ENGINE_FAULTS, KILLED = (125, 126, 127), 128 + 9
 SYSTEM_FAULT = 1
-SECONDS_FOR_A_QUESTION = 60.0
-
-
-class ContainerError(Exception):
-    """There can be no container; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A container engine that answers.
-
-    Attributes:
-        program: what is run.
-        kind: docker or podman; some systems call podman docker.
-        is_rootless: whether its containers' root is the user who runs it.
-        limits: which of cpu, memory and pids it can limit here.
-    """
-
-    program: str
-    kind: str
-    is_rootless: bool
-    cpus: int
-    limits: frozenset[str]
-
-    def build_command(self, gpu: bool) -> str:
-        target = "gpu --build-arg EXTRAS=torch" if gpu else "cpu"
-        return f"{self.program} build -f docker/Dockerfile -t {default_image(gpu)} --target {target} ."
 
 
 @dataclass(frozen=True)
@@ -88,57 +46,6 @@ class Mount:
         text = io.StringIO()
         csv.writer(text, lineterminator="").writerow([*fields, *([] if self.is_writable else ["readonly"])])
         return f"--mount={text.getvalue()}"
-
-
-def default_image(gpu: bool) -> str:
-    return "autograder:gpu" if gpu else "autograder:cpu"
-
-
-def find_engine(wanted: str) -> Engine:
-    """The engine called `wanted`, or for "auto" the first of docker and podman that runs.
-
-    Raises:
-        ContainerError: none of them is installed and running.
-    """
-    if wanted not in (ANY_ENGINE, *ENGINES):
-        raise ContainerError(f"--container {wanted}: say docker or podman, or nothing for the one that runs here")
-    problems = []
-    for program in ENGINES if wanted == ANY_ENGINE else [wanted]:
-        if shutil.which(program) is None:
-            problems.append(f"{program} is not installed")
-            continue
-        answer = _ask(program, "info", "--format", "{{json .}}")
-        if answer.returncode == 0:
-            return _engine(program, json.loads(answer.stdout))
-        problems.append(f"{program} is installed, but does not run: {_last_line(answer.stderr)}")
-    raise ContainerError("\n".join([*problems, "grading in a container needs docker or podman, installed and running"]))
-
-
-def _engine(program: str, info: dict) -> Engine:
-    if "host" in info:
-        host = info["host"]
-        return Engine(
-            program, "podman", host["security"]["rootless"], host["cpus"], frozenset(host["cgroupControllers"] or ())
-        )
-    limits = {"cpu": "CpuCfsQuota", "memory": "MemoryLimit", "pids": "PidsLimit"}
-    return Engine(
-        program,
-        "docker",
-        any("rootless" in option for option in info.get("SecurityOptions") or ()),
-        info["NCPU"],
-        frozenset(name for name, key in limits.items() if info.get(key)),
-    )
-
-
-def demand_image(engine: Engine, image: str, gpu: bool) -> None:
-    """Raises ContainerError: there is no such image here, or it is not one of ours."""
-    title = '{{index .Config.Labels "org.opencontainers.image.title"}}'
-    answer = _ask(engine.program, "image", "inspect", "--format", title, image)
-    build = f"build it in the repository of autograder: {engine.build_command(gpu)}"
-    if answer.returncode != 0:
-        raise ContainerError(f"{engine.program} has no image {image}; {build}")
-    if answer.stdout.strip() != TITLE:
-        raise ContainerError(f"the image {image} is not one of autograder; {build}")
 
 
 def run(
@@ -178,8 +85,8 @@ def run(
         code = _run_to_its_end(command, names, [engine.program, "kill", name])
     if code == OTHER_PACKAGE:
         raise ContainerError(
-            f"the image {image} holds another version of autograder than this command; build it anew: "
-            f"{engine.build_command(gpu)}"
+            f"the image {image} holds another version of autograder than this command; build it anew, "
+            f"with its build arguments: {engine.build_command(image, gpu)}"
         )
     if code in ENGINE_FAULTS:
         print(f"error: {engine.program} could not run the image {image}", file=sys.stderr)
@@ -204,7 +111,7 @@ def _run_to_its_end(command: Sequence[str], names: Mapping[str, str], kill: Sequ
             try:
                 code = client.wait(2 * SECONDS_TO_END)
             except subprocess.TimeoutExpired:
-                _ask(*kill)
+                ask(*kill)
                 raise KeyboardInterrupt from None
         for thread in relays:
             thread.join()
@@ -230,19 +137,6 @@ def _put(target: BinaryIO, text: bytes) -> None:
     with suppress(BrokenPipeError):  # nobody reads it any more; the grading goes on
         target.write(text)
         target.flush()
-
-
-def engine_flags(engine: Engine, *, jobs: int, learner_mb: int, gpu: bool = False) -> list[str]:
-    """What the container may not do, and how much it may use. A limit that the engine cannot keep is left out, and said."""
-    memory = MB_BESIDE_THEM + jobs * (learner_mb + (MB_FOR_A_GPU_JOB if gpu else MB_FOR_A_JOB))
-    limits = {
-        "memory": [f"--memory={memory}m", f"--memory-swap={memory}m"],
-        "cpu": [f"--cpus={min(jobs, engine.cpus)}"],
-        "pids": [f"--pids-limit={jobs * PIDS_FOR_A_JOB}"],
-    }
-    if missing := sorted(limits.keys() - engine.limits):
-        print(f"warning: {engine.program} cannot limit {', '.join(missing)} here; the jail still does", file=sys.stderr)
-    return [*HARDENING, *(flag for limit, flags in limits.items() if limit in engine.limits for flag in flags)]
 
 
 def _user(engine: Engine) -> list[str]:
@@ -308,14 +202,3 @@ def _lent(folder: Path) -> Iterator[None]:
         raise ContainerError(f"{folder} is being written by another grading run") from None
     finally:
         os.close(lock)
-
-
-def _ask(*command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS_FOR_A_QUESTION)
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {SECONDS_FOR_A_QUESTION:.0f} s")
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it does not say why"])[-1]

@@ -195,9 +195,10 @@ def start(course, class_folder, out):
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # off in the background
         )  # fmt: skip
     journal = out / "journal.jsonl"
-    wait_for(lambda: process.poll() is not None or (journal.exists() and journal.read_bytes().count(b"\n") >= 3))
+    wait_for(lambda: process.poll() is not None or journal.exists())
+    assert len(containers()) == 1, (out.parent / "errors.txt").read_text()
+    wait_for(lambda: process.poll() is not None or journal.read_bytes().count(b"\n") >= 3)
     assert process.poll() is None, (out.parent / "errors.txt").read_text()
-    assert len(containers()) == 1
     return process
 
 
@@ -299,7 +300,7 @@ def test_an_image_of_another_version_is_refused(course, tmp_path):
     done = in_container(course, tmp_path / "class", tmp_path / "out", package=tmp_path / "other")
     assert done.returncode == 2
     assert (
-        "the image autograder:cpu holds another version of autograder than this command; build it anew: " in done.stderr
+        "the image autograder:cpu holds another version of autograder than this command; build it anew, " in done.stderr
     )
     assert "podman build -f docker/Dockerfile -t autograder:cpu --target cpu ." in done.stderr
     assert list((tmp_path / "out").iterdir()) == []
@@ -316,7 +317,7 @@ def test_what_is_no_image_of_ours_is_refused_with_the_command_that_builds_one(co
     write_class(tmp_path / "class", {"ann": {}})
     done = in_container(course, tmp_path / "class", tmp_path / "out", "--image", image)
     assert done.returncode == 2
-    assert f"error: {words}; build it in the repository of autograder: podman build -f " in done.stderr
+    assert f"error: {words}; build one in the repository of autograder: podman build -f " in done.stderr
 
 
 def test_the_image_holds_no_grader_and_no_solution():
