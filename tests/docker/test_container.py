@@ -25,7 +25,7 @@ NAME = "autograder-"  # of every container
 
 
 @pytest.fixture(scope="module", autouse=True)
-def image():
+def built():
     engine.build()
 
 
