@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 import autograder
 from autograder.catalog import COURSE_VARIABLE, CourseError
 from autograder.commands import gradebook, gradescope, nbgrader, otter, practice
+from autograder.commands.container import GradeCommand
 from autograder.commands.course import list_exercises
 from autograder.commands.export import export
 from autograder.commands.grade import grade
@@ -88,7 +89,7 @@ for command in (
 ):  # fmt: skip
     app.command(rich_help_panel=LEARNING)(command)
 app.command("list", rich_help_panel=LEARNING)(list_exercises)
-app.command(rich_help_panel=TEACHING)(grade)
+app.command(cls=GradeCommand, rich_help_panel=TEACHING)(grade)
 app.command(rich_help_panel=TEACHING)(export)
 app.add_typer(gradebook.app, name="gradebook", rich_help_panel=TEACHING)
 app.command(rich_help_panel=TEACHING)(serve)

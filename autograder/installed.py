@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+IMAGE_MARK = "autograder-image"  # a file that docker/Dockerfile leaves in the environment
 
 
 def missing(libraries: Iterable[str]) -> list[str]:
@@ -19,6 +23,9 @@ def in_words(absent: Sequence[str]) -> str:
     """`keras and tensorflow are not installed; run: pip install -e '.[tensorflow]'`"""
     verb = "is" if len(absent) == 1 else "are"
     extras = sorted({extra for name in absent for extra in _extras_with(name)})
+    if (Path(sys.prefix) / IMAGE_MARK).exists():
+        what = f"EXTRAS={','.join(extras)}" if extras else f"PACKAGES='{' '.join(absent)}'"
+        return f"{' and '.join(absent)} {verb} not installed in this image; build it with --build-arg {what}"
     what = f"-e '.[{','.join(extras)}]'" if extras else " ".join(absent)
     return f"{' and '.join(absent)} {verb} not installed; run: pip install {what}"
 

@@ -79,6 +79,19 @@ def grade(
     unsafe: Annotated[
         bool, typer.Option("--unsafe", help="Grade although this machine cannot hold untrusted code.")
     ] = False,
+    container: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[docker|podman]",
+            help="Grade inside one hardened container, without network; see docs/containers.md.",
+            show_default=False,
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the container: autograder:cpu, or with --gpu autograder:gpu."),
+    ] = None,
+    gpu: Annotated[bool, typer.Option("--gpu", help="Give the container the GPU.")] = False,
 ) -> None:
     """Grade a class with the hidden graders, each learner's code in a jail of its own.
 
@@ -93,7 +106,10 @@ def grade(
     Example: autograder grade submissions/ --out results/ --only ann/softmax --again
 
     Example: autograder grade submissions/ --out results/ --cluster tcp://scheduler:8786
+
+    Example: autograder grade submissions/ --out results/ --container podman
     """
+    from autograder.commands.container import grade_in_container
     from autograder.commands.progress import Progress
     from autograder.commands.selection import select
     from autograder.gradebook.report import write_reports
@@ -103,13 +119,19 @@ def grade(
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
+    if container and cluster:
+        raise CourseError("--container and --cluster do not go together: let the workers of the cluster be containers")
+    if container:
+        raise typer.Exit(grade_in_container(context, policy))
+    if image or gpu:
+        raise CourseError("--image and --gpu are for --container; add that")
     with told_in_words():
         found = find_submissions(submissions, policy.exercises())
         exercises = handed_in(found, policy.exercises())
         if not exercises:
             raise SubmissionError(f"{submissions}: no file in it belongs to an exercise of {policy.course.root}")
         wanted = select(policy, found, only) if only else [(work, exercise) for work in found for exercise in exercises]
-        where, or_cpu = placed(device.value if device else policy.device, cluster)
+        where, or_cpu = placed(device or policy.device, cluster)
         with Progress() as progress, pools_of(cluster, where, or_cpu) as pools:
             graded = grade_class(
                 policy, found, wanted, out,
@@ -128,7 +150,7 @@ def grade(
         raise typer.Exit(SYSTEM_FAULT)
 
 
-def placed(device: str, cluster: str | None) -> tuple[str, bool]:
+def placed(device: str, cluster: str | None = None) -> tuple[str, bool]:
     """The device that the wish for one comes to, and whether the CPU will do for what cannot be graded there."""
     from autograder.sandbox import gpu
 

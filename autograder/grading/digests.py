@@ -47,7 +47,7 @@ def work_digest(submission: Submission, exercise: Exercise) -> tuple[str, dict[s
 def grader_digest(policy: Policy, exercise: Exercise, seed: int, device: str = CPU) -> str:
     """The hash of everything besides the work that its result depends on: this package, the libraries, the graders, the
     seed, the device."""
-    digest = hashlib.sha256(_package_digest().encode())
+    digest = hashlib.sha256(package_digest().encode())
     libraries = sorted(policy.allowed_imports(exercise))
     digest.update(json.dumps([seed, device, [(name, _version(name)) for name in libraries]]).encode())
     for part in _exercise(policy, exercise):
@@ -58,7 +58,7 @@ def grader_digest(policy: Policy, exercise: Exercise, seed: int, device: str = C
 def grading_identity(policy: Policy, exercises: Sequence[Exercise], libraries: Sequence[str]) -> dict[str, str]:
     """What two machines must have in common for their results to be the same, each by a name that a person understands."""
     identity = {  # named as an error names them
-        "autograder": f"{__version__} ({_package_digest()[:8]})",
+        "autograder": f"{__version__} ({package_digest()[:8]})",
         "Python": ".".join(python_version_tuple()[:2]),
     }
     identity |= {library: _version(library) for library in libraries}
@@ -87,7 +87,7 @@ def _rules_and_files(policy: Policy, exercise: Exercise) -> Iterator[bytes]:
 
 
 @cache
-def _package_digest() -> str:
+def package_digest() -> str:
     """Of this package's own code, so that a corrected fault is not answered from the time before it."""
     digest = hashlib.sha256()
     for room in ("sandbox", "testing", "grading"):

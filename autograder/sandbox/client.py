@@ -78,7 +78,7 @@ class Zygote:
         self.libraries, self.unsafe, self.device = tuple(libraries), unsafe, device
         on_gpu = device == "cuda"
         readable = [*readable_paths(self.libraries), *(gpu.readable() if on_gpu else ())]
-        self.own_uids = own_uids() if os.getuid() == 0 and readable_by_others(readable) else None
+        self.own_uids = own_uids() if jail.can_change_uid() and readable_by_others(readable) else None
         self.scratch = tempfile.mkdtemp(prefix="autograder-", dir=below)
         os.chmod(self.scratch, 0o311)  # workers pass through to the folder whose name they know, and list none
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -20,6 +20,7 @@ try:
 except ImportError:  # Windows, where this module can be imported but not used
     resource = None
 
+CAP_SETGID, CAP_SETUID = 6, 7
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -113,6 +114,13 @@ def lock_down(
     layers += _landlock("landlock", landlock.restrict(["/"], [*write, *ALWAYS_WRITABLE], devices))
     layers += _filter_system_calls(with_gpu=bool(devices))
     return layers
+
+
+def can_change_uid() -> bool:
+    """Whether this process can give workers user ids of their own: it is root, and in a container not without its capabilities."""
+    effective = next(line for line in open("/proc/self/status") if line.startswith("CapEff:"))
+    needed = 1 << CAP_SETGID | 1 << CAP_SETUID
+    return os.getuid() == 0 and int(effective.split()[1], 16) & needed == needed
 
 
 def missing_layers(layers: Sequence[str]) -> list[str]:
