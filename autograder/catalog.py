@@ -16,6 +16,7 @@ LISTING = "course.json"
 ALWAYS_ALLOWED = frozenset({"numpy", "jaxtyping"})
 BEGIN_MARKER = re.compile(r"^[ \t]*# BEGIN SOLUTION[ \t]*\r?$", re.MULTILINE)
 END_MARKER = re.compile(r"^[ \t]*# END SOLUTION[ \t]*\r?$", re.MULTILINE)
+CELL_BY_CELL = "# %% cell by cell"  # the first line of a program that is run like a notebook; `sandbox.sources` runs it
 STUB_MARKER = re.compile(r"^[ \t]*# STUB[ \t]*\r?$", re.MULTILINE)
 
 _NOT_EXERCISES = frozenset({"lesson", "conftest"})
@@ -214,17 +215,25 @@ class Exercise:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """The graded functions and classes, in the order of the file: those with a marked body; all, if nothing is marked."""
+        """The graded functions and classes, in the order of the file: those with a marked body; all, if nothing is marked.
+        A program of cells names its tasks itself, in `__tasks__`."""
         if self._listed:
             return list(self._listed["tasks"])
         if self._tree is None:
             return _TOP_LEVEL_NAME.findall(self._text)
+        if self.is_notebook:
+            return _declared_tasks(self._tree)
         public = [node for node in self._tree.body if is_public_definition(node)]
         if self.course.has_solutions:
             marked = [self._text.count("\n", 0, match.start()) + 1 for match in BEGIN_MARKER.finditer(self._text)]
             has_body = {node: any(node.lineno <= line <= node.end_lineno for line in marked) for node in public}
             public = [node for node in public if has_body[node] or not marked]
         return [node.name for node in public]
+
+    @cached_property
+    def is_notebook(self) -> bool:
+        """Whether it is a program of cells, in which variables and whole cells are graded, too; made by `autograder adopt`."""
+        return self._text.startswith(CELL_BY_CELL)
 
     @cached_property
     def libraries(self) -> tuple[str, ...]:
@@ -302,6 +311,19 @@ def is_exercise_file(path: Path) -> bool:
     if path.suffix != ".py" or name.startswith(("_", "test_")) or name in _NOT_EXERCISES:
         return False
     return name.isidentifier() and path.is_file()
+
+
+def identifier(name: str) -> str:
+    """A name for a module or an exercise, from that of a folder or a notebook: `Problem set 1` gives `Problem_set_1`."""
+    name = re.sub(r"\W+", "_", name).strip("_")
+    return name if name[:1].isalpha() else f"n{name}"
+
+
+def _declared_tasks(tree: ast.Module) -> list[str]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__tasks__":
+            return [str(each.value) for each in getattr(node.value, "elts", ()) if isinstance(each, ast.Constant)]
+    return []
 
 
 def is_public_definition(node: ast.stmt) -> bool:

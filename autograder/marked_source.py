@@ -1,7 +1,8 @@
 """Marked solutions: where each `# BEGIN SOLUTION` … `# END SOLUTION` block is, and which task it belongs to.
 
 In the stub `raise NotImplementedError` takes a block's place. Where learners are to repair a program, the block ends with a section
-`# STUB`: the program as they get it, every line a comment.
+`# STUB`: the program as they get it, every line a comment. A program of cells may have blocks anywhere; outside of functions `...`
+takes their place.
 """
 
 import ast
@@ -11,7 +12,14 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autograder.catalog import BEGIN_MARKER, END_MARKER, STUB_MARKER, CourseError, is_public_definition
+from autograder.catalog import (
+    BEGIN_MARKER,
+    CELL_BY_CELL,
+    END_MARKER,
+    STUB_MARKER,
+    CourseError,
+    is_public_definition,
+)
 
 _ALMOST_A_MARKER = re.compile(r"\b(BEGIN|END)[\s_-]*SOLUTIONS?\b", re.IGNORECASE)
 _ALMOST_A_STUB = re.compile(r"#\W*STUB\W*", re.IGNORECASE)
@@ -28,7 +36,7 @@ class MarkingError(CourseError):
 class Block:
     """One marked block: its task, the lines of its markers (the first line of a file is 1) and its indentation.
 
-    `stub` is the line of `# STUB`, None where the block has no such section.
+    `stub` is the line of `# STUB`, None where the block has no such section. `blank` is what learners get without one.
     """
 
     task: str
@@ -36,6 +44,7 @@ class Block:
     end: int
     indent: str
     stub: int | None = None
+    blank: str = "raise NotImplementedError"
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,11 @@ def parse_marked(text: str, name: str) -> MarkedSource:
     lines = tuple(re.findall(r"[^\n]*\n|[^\n]+", text))
     tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     marks = list(_marks(name, tokens, lines))
-    blocks = tuple(_block(name, tree, tokens, lines, begin, stub, end) for begin, stub, end in marks)
+    anywhere = text.startswith(CELL_BY_CELL)
+    blocks = tuple(_block(name, tree, tokens, lines, begin, stub, end, anywhere) for begin, stub, end in marks)
     tasks = {block.task for block in blocks}
+    if anywhere:
+        return MarkedSource(lines, blocks)
     for node in tree.body:
         if is_public_definition(node) and node.name not in tasks:
             raise _error(
@@ -137,6 +149,7 @@ def _block(
     begin: int,
     stub: int | None,
     end: int,
+    anywhere: bool,
 ) -> Block:
     """The block between two markers, checked: whole statements of one body, at the markers' indentation."""
     code = [token.end[0] for token in tokens if token.type not in _LAYOUT and begin < token.start[0] < (stub or end)]
@@ -153,9 +166,10 @@ def _block(
         elif first <= last and node.end_lineno >= begin:
             raise _error(name, end, f"the block cuts through the statement of line {first}; mark whole statements")
     definitions = [node for node in around if isinstance(node, _DEFINITIONS)]  # outermost first, as ast.walk goes
-    if not definitions or not isinstance(definitions[-1], _FUNCTIONS):
+    in_function = bool(definitions) and isinstance(definitions[-1], _FUNCTIONS)
+    if not (in_function or anywhere):
         raise _error(name, begin, "a block must lie inside a function: a stub that raises on import helps nobody")
-    if definitions[0] not in tree.body:
+    if not anywhere and definitions[0] not in tree.body:
         raise _error(name, begin, f"{definitions[0].name} must be defined at the top level of the file")
     if sum(any(node in inside for node in body) for body in _bodies(around)) > 1:
         raise _error(name, begin, "the block reaches over several branches of a statement; mark each on its own")
@@ -165,6 +179,8 @@ def _block(
         raise _error(name, begin, "both markers must be indented like the statements between them")
     if stub:
         _check_program(name, lines, stub, end, indent)
+    if not in_function:
+        return Block(definitions[0].name if definitions else "", begin, end, indent, stub, "...")
     return Block(definitions[0].name, begin, end, indent, stub)
 
 

@@ -51,7 +51,8 @@ def planned(course: Course) -> dict[Path, bytes]:
 
 
 def stub_text(solution: Path) -> str:
-    """The solution with each marked block replaced by its `# STUB` section or, without one, by `raise NotImplementedError`.
+    """The solution with each marked block replaced by its `# STUB` section or, without one, by `raise NotImplementedError` (`...`
+    outside of functions).
 
     All else is left as it is.
     """
@@ -65,7 +66,7 @@ def stub_text(solution: Path) -> str:
     for block in reversed(source.blocks):
         last = lines[block.end - 1]
         line_end = last[len(last.rstrip("\r\n")) :]
-        instead = source.program(block) or [f"{block.indent}raise NotImplementedError{line_end}"]
+        instead = source.program(block) or [f"{block.indent}{block.blank}{line_end}"]
         lines[block.begin - 1 : block.end] = instead
     return "".join(lines)
 

@@ -29,7 +29,7 @@ def new_exercise(course: Course, module: str, exercise: str, *, torch: bool = Fa
     Raises:
         AuthoringError: a name cannot be used, or something is in the way. Nothing has been written then.
     """
-    _check_names(module, exercise)
+    check_names(module, exercise)
     if not course.solutions_dir.is_dir() and course.modules:
         raise AuthoringError(f"{course.root} has no solutions/ folder: it is a learner's course")
     new = Exercise(course, module, exercise)
@@ -75,7 +75,8 @@ class _Templates:
         return self.environment.get_template(f"{name.format(library=self.library)}.j2").render(self.values)
 
 
-def _check_names(module: str, exercise: str) -> None:
+def check_names(module: str, exercise: str) -> None:
+    """Raises AuthoringError where a module or an exercise cannot be called so."""
     for kind, name in (("module", module), ("exercise", exercise)):
         if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
             raise AuthoringError(

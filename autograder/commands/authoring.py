@@ -153,3 +153,30 @@ def sample(
 
     learners = write_sample_class(Course.find(context.obj), out)
     print(f"{learners} learners in {out}\nnext: autograder grade {out} --out {out.parent / 'results'}")
+
+
+def adopt(
+    context: typer.Context,
+    notebooks: Annotated[
+        list[Path],
+        typer.Argument(metavar="NOTEBOOK_OR_FOLDER...", help="nbgrader's source notebooks, or otter's masters."),
+    ],
+    module: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The module for all of them; by default the folder's name.")
+    ] = None,
+) -> None:
+    """Make exercises from your own notebooks, with your own tests.
+
+    Each notebook becomes an exercise, each cell of tests a hidden check with your points, and what learners have of the tests
+    public checks; the jail grades them. All are tried on your solutions at once: a cell that cannot be graded here is named, and
+    left to be graded by hand. With --course DIR the folder may be new. Run it again when you have changed a notebook.
+
+    Examples: autograder --course my-course adopt course101/source/ps1
+              autograder --course my-course adopt lab1.ipynb --module labs
+    """
+    from autograder.authoring.adopt.adopt import adopt as take_over
+    from autograder.authoring.adopt.report import report
+
+    course = Course(context.obj) if context.obj else Course.find()
+    done = take_over(course, notebooks, module, say=lambda words: print(f"{words} …", file=sys.stderr))
+    print(report(course, done))

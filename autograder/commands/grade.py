@@ -211,7 +211,10 @@ def show(graded: Graded, out: Path) -> None:
     console.print(as_table(graded))
     faults: dict[tuple[str, str], list[str]] = {}
     for name, tasks in graded.untested.items():
-        print(f"warning: {name}: no check looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
+        if graded.policy.course.exercise(name).is_notebook:
+            print(f"{name}: to be graded by hand, and not counted yet: {', '.join(tasks)}", file=sys.stderr)
+        else:
+            print(f"warning: {name}: no check looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
     for result in graded.system_faults:
         checks = ", ".join(check.check for check in result.checks if check.status == "system")
         faults.setdefault((result.exercise_id, result.note or checks), []).append(result.learner)

@@ -36,6 +36,7 @@ def init(
 
     Example: autograder nbgrader init my-course --module m00_foundations
     """
+    from autograder.gradebook.nbgrader.course import home
     from autograder.gradebook.nbgrader.course import init as write
     from autograder.policy import Policy
 
@@ -44,7 +45,7 @@ def init(
     written, left_out = write(policy, modules, folder)
     for words in left_out:
         print(f"left out: {words}", file=sys.stderr)
-    print(f"{len(written)} notebooks in {folder / 'source'}")
+    print(f"{len(written)} notebooks in {home(folder, 'source')}")
 
 
 @app.command()
@@ -53,11 +54,12 @@ def release(folder: Folder, assignment: Assignment) -> None:
 
     Example: autograder nbgrader release my-course m00_foundations
     """
-    from autograder.gradebook.nbgrader.course import notebooks_of, run
+    from autograder.gradebook.nbgrader.course import api, notebooks_of, run
+    from autograder.gradebook.nbgrader.course import folder as folder_of
 
     notebooks_of(folder, assignment)
     run(folder, "generate_assignment", assignment, force=True, create=True)
-    print(folder / "release" / assignment)
+    print(folder_of(api(folder), "release", assignment))
 
 
 @app.command()
@@ -73,13 +75,14 @@ def collect(
     Example: autograder nbgrader collect my-course m00_foundations downloads/
     """
     from autograder.gradebook.nbgrader.course import collect as put
+    from autograder.gradebook.nbgrader.course import home
 
     if not downloads.is_dir():
         raise CourseError(f"{downloads}: no such folder")
     learners = put(folder, assignment, downloads)
     if not learners:
         raise CourseError(f"{downloads}: no notebook in it belongs to {assignment}")
-    print(f"notebooks of {len(learners)} learners in {folder / 'submitted'}")
+    print(f"notebooks of {len(learners)} learners in {home(folder, 'submitted')}")
 
 
 @app.command()
@@ -90,37 +93,44 @@ def grade(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Our own results; by default FOLDER/results/ASSIGNMENT.")
     ] = None,
+    module: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The module with its exercises; by default named like it.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Exercises graded at a time.")] = os.cpu_count() or 1,
 ) -> None:
     """Grade what was submitted with the hidden checks, in the jail, and write scores and comments into nbgrader's gradebook.
 
-    Example: autograder nbgrader grade my-course m00_foundations
+    The course may also be one that `autograder adopt` made from your own notebooks. What is graded by hand is left to
+    formgrader.
+
+    Examples: autograder nbgrader grade my-course m00_foundations
+              autograder --course adopted nbgrader grade my-course ps1
     """
     from autograder.commands.grade import SYSTEM_FAULT, told_in_words
     from autograder.commands.progress import Progress
     from autograder.gradebook.nbgrader import scores
-    from autograder.gradebook.nbgrader.course import api, notebooks_of
+    from autograder.gradebook.nbgrader.course import exercises_of
     from autograder.gradebook.report import write_reports
     from autograder.grading.cache import default_cache
     from autograder.grading.run import grade_class
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    names = {path.stem for path in notebooks_of(folder, assignment)}
-    exercises = [e for e in policy.exercises() if e.module == assignment and e.name in names]
-    api(folder)  # before any work, if it is not there
+    exercises = exercises_of(policy, folder, assignment, module)
     out = out or folder / "results" / assignment
     with told_in_words():
-        found = scores.submissions(policy, folder, assignment)
+        found = scores.submissions(folder, assignment, exercises)
         with Progress() as progress:
             graded = grade_class(
-                policy, found, [(work, exercise) for work in found for exercise in exercises], out,
+                policy, found, [(work, exercise) for work in found for exercise in exercises.values()], out,
                 nodes=jobs, seed=policy.seed, cache=default_cache(),
                 progress=lambda done, total: progress.show("grading", done, total),
             )  # fmt: skip
     write_reports(graded, out)
-    written = scores.write(graded, folder, assignment)
-    print(f"scores of {written} learners in the gradebook of {folder}; our own reports in {out}")
+    written = scores.write(graded, folder, assignment, exercises)
+    for words in written.warnings:
+        print(f"warning: {words}", file=sys.stderr)
+    print(f"scores of {written.learners} learners in the gradebook of {folder}; our own reports in {out}")
     if graded.system_faults:
         print("some could not be graded for reasons that are not the learner's; run it again", file=sys.stderr)
         raise typer.Exit(SYSTEM_FAULT)
@@ -132,11 +142,12 @@ def feedback(folder: Folder, assignment: Assignment) -> None:
 
     Example: autograder nbgrader feedback my-course m00_foundations
     """
-    from autograder.gradebook.nbgrader.course import api, run
+    from autograder.gradebook.nbgrader.course import api, home, run
 
-    for learner in sorted(api(folder).get_submitted_students(assignment)):
+    interface = api(folder)
+    for learner in sorted(interface.get_submitted_students(assignment)):
         run(folder, "generate_feedback", assignment, learner, force=True)
-    print(folder / "feedback")
+    print(home(folder, "feedback"))
 
 
 @app.command()

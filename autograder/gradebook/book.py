@@ -16,7 +16,7 @@ from autograder.gradebook.tables import Attempt, Learner, Override
 from autograder.grading.graded import Graded
 from autograder.grading.journal import Key
 from autograder.grading.results import ExerciseResult, Outcome
-from autograder.grading.score import ExerciseScore, score_tallies
+from autograder.grading.score import ExerciseScore, TaskScore, score_tallies
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
 
@@ -102,7 +102,7 @@ class Book(Graded):
 
     def remarks(self, learner: str, exercise: Exercise) -> list[str]:
         standing = self.standings[learner, exercise.id]
-        remarks = []
+        remarks = super().remarks(learner, exercise)
         if (deciding := standing.deciding) and deciding.late:
             lateness = in_words(deciding.attempt.submitted_at - standing.due)
             remarks.append(f"Handed in {lateness} after the due time: {deciding.kept:.0%} of the points count.")
@@ -114,6 +114,10 @@ class Book(Graded):
             whose = f"{task}: " if task else ""
             remarks.append(f"{whose}{override.points:g} points were given by hand: {override.reason}")
         return remarks
+
+    def by_hand(self, learner: str, exercise: Exercise) -> list[str]:
+        given = self.standings[learner, exercise.id].overrides
+        return [task for task in super().by_hand(learner, exercise) if not {task, ""} & given.keys()]
 
     def is_open(self, learner: str) -> bool:
         return False  # what is open is not taken in
@@ -135,7 +139,8 @@ class Book(Graded):
         latest = attempts[-1] if attempts else None
         best = max(attempts, key=lambda each: each.points, default=None)  # the first of equal ones
         score = self._combined(exercise, attempts if rule == "average" else [best if rule == "best" else latest])
-        return Standing(attempts, best if rule == "best" else latest, _overridden(score, overrides), overrides, due)
+        score = _overridden(score, overrides, self.policy.points(exercise))
+        return Standing(attempts, best if rule == "best" else latest, score, overrides, due)
 
     def _due(self, learner: Learner, exercise: Exercise) -> datetime | None:
         due = self.policy.due(exercise)
@@ -185,10 +190,16 @@ class _Results(Mapping[Key, ExerciseResult]):
         return len(self.book.standings)
 
 
-def _overridden(score: ExerciseScore, overrides: Mapping[str, Override]) -> ExerciseScore:
-    """The score with what was decided by hand: no rule about late work or attempts touches that."""
+def _overridden(score: ExerciseScore, overrides: Mapping[str, Override], points: Mapping[str, float]) -> ExerciseScore:
+    """The score with what was decided by hand: no rule about late work or attempts touches that. A task without checks counts from
+    then on."""
+    by_code = {task.task: task for task in score.tasks}
     tasks = [
-        replace(task, earned=overrides[task.task].points) if task.task in overrides else task for task in score.tasks
+        replace(by_code.get(name, TaskScore(name, 0.0, possible, 0, 0)), earned=overrides[name].points)
+        if name in overrides
+        else by_code[name]
+        for name, possible in points.items()
+        if name in overrides or name in by_code
     ]
     return ExerciseScore(tasks, overrides[""].points if "" in overrides else None)
 

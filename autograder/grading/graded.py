@@ -90,7 +90,12 @@ class Graded:
 
     def remarks(self, learner: str, exercise: Exercise) -> list[str]:
         """What the learner should know about how these points came about, beside the checks."""
-        return []
+        waiting = self.by_hand(learner, exercise)
+        return [f"To be graded by hand, and not counted yet: {', '.join(waiting)}."] if waiting else []
+
+    def by_hand(self, learner: str, exercise: Exercise) -> list[str]:
+        """The tasks of an adopted notebook that wait for a person."""
+        return self.untested.get(exercise.id, []) if exercise.is_notebook else []
 
     def total(self, learner: str) -> tuple[float, float]:
         """Points earned and possible."""

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from autograder.catalog import Exercise
+from autograder.catalog import CELL_BY_CELL, Exercise
 from autograder.grading import notebook
 from autograder.grading.uses import Task
 from autograder.policy import Policy
@@ -104,13 +104,15 @@ class JailedProvider:
         self.output = ""
 
     def readable(self, name: str, text: bytes) -> bytes:
-        """The Python of a file; of a notebook what defines something."""
-        if not notebook.is_joined(text):
-            return text
-        text, left_out = notebook.runnable(text)
-        if name == self.exercise.id:
+        """The Python of a file; of a notebook what defines something, or all of it where that is what the exercise asks for."""
+        from_notebook = notebook.is_joined(text)
+        if self.exercise.is_notebook:
+            text, left_out = notebook.as_program(text, self.forbidden)
+        elif from_notebook:
+            text, left_out = notebook.runnable(text)
+        if from_notebook and name == self.exercise.id:
             self.notes = [
-                f"graded from a notebook{'; left out: ' + ', '.join(left_out[:MAX_PROBLEMS]) if left_out else ''}"
+                f"{notebook.FROM_NOTEBOOK}{'; left out: ' + ', '.join(left_out[:MAX_PROBLEMS]) if left_out else ''}"
             ]
         return text
 
@@ -177,6 +179,8 @@ class JailedProvider:
             }
             siblings = [f"{other.module}.{other.name}" for other in self.exercise.course.exercises]
             self.problems = check_imports(self.sources[name], filename, self.allowed, self.forbidden, siblings)
+            if self.sources[name].startswith(CELL_BY_CELL.encode()):
+                self.problems = []  # a cell with an import that does not work ends there, as it does in a notebook
         if self.problems:
             self.failure = NotLoaded(filename, "\n".join(self.problems[:MAX_PROBLEMS]))
             return

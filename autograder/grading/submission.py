@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from autograder.catalog import Exercise
+from autograder.catalog import Exercise, identifier
 from autograder.grading.entries import (
     IGNORED,
     MAX_FILES,
@@ -163,9 +163,9 @@ def _assign(
         if entry.is_notebook and len(candidates) != 1:
             for exercise in _in_notebook(entry, exercises):
                 if exercise.id not in submission.files:
-                    _take(submission, entry, exercise.id)
+                    take(submission, entry, exercise.id)
         elif len(candidates) == 1:
-            _take(submission, entry, candidates[0].id)
+            take(submission, entry, candidates[0].id)
         elif _might_be_meant(entry, exercises):
             submission.note(f"{printable(entry.path)} {_why_not(entry, candidates, alone)}; it was not graded")
 
@@ -186,7 +186,7 @@ def _might_be_meant(entry: Entry, exercises: Sequence[Exercise]) -> bool:
 
 def _candidates(entry: Entry, exercises: Sequence[Exercise], alone: bool) -> list[Exercise]:
     parents, stem = entry.path.parts[:-1], entry.path.stem
-    named = [e for e in exercises if e.name == stem]
+    named = [e for e in exercises if e.name in (stem, identifier(stem))]
     if in_module := [e for e in named if e.module in parents]:
         return in_module
     if alone and not named:
@@ -225,7 +225,8 @@ def _defined(entry: Entry) -> set[bytes]:
     return set(re.findall(rb"^(?:def|class)\s+(\w+)", source_of(entry)[0], re.MULTILINE))
 
 
-def _take(submission: Submission, entry: Entry, exercise: str) -> None:
+def take(submission: Submission, entry: Entry, exercise: str) -> None:
+    """Add a file to what somebody handed in for the exercise with this id; why it cannot be read, if so."""
     if exercise in submission.files:
         submission.note(f"{printable(entry.path)}: handed in twice; the first one was graded")
         return

@@ -17,6 +17,8 @@ def stand_ins(exercise: Exercise, task: str) -> frozenset[Task]:
     They are those of the same file that the reference of `task` calls, directly or through others, and those of other exercises
     that the reference file imports (which may be why a file could not even be loaded).
     """
+    if exercise.is_notebook:
+        return frozenset()  # its tasks are cells that test, and no functions
     tree = ast.parse(exercise.solution.read_bytes())
     own = f"{exercise.module}.{exercise.name}"
     definitions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}

@@ -72,12 +72,16 @@ class RemoteModule:
     """
 
     _scratch: Scratch | None = None
+    _moved = False
 
     def __init__(self, worker: Worker, filename: str):
         self._worker, self._filename = worker, filename
         self._begin_check()
 
     def _begin_check(self, in_place: bool = False) -> None:
+        if self._moved:
+            self.at_checkpoint("")
+            self._moved = False
         self._in_place = in_place
         self._gave_data = False
         self._trace: list[Call | Read] = []
@@ -103,6 +107,23 @@ class RemoteModule:
         else:
             self._gave_data = True
         return found
+
+    def at_checkpoint(self, checkpoint: str) -> None:
+        """From here to the end of the check names mean what they meant at this checkpoint of a program of cells."""
+        self._moved = True
+        self._worker.request("move", checkpoint)
+        for name in [name for name, value in vars(self).items() if isinstance(value, RemoteObject)]:
+            del self.__dict__[name]
+
+    def set_global(self, name: str, value: Any) -> None:
+        """Give a global name of the learner's program another meaning, to the end of the check."""
+        self._moved = True
+        self._worker.request("set", None, name, value)
+
+    def delete_global(self, name: str) -> None:
+        """Take a global name from the learner's program, to the end of the check."""
+        self._moved = True
+        self._worker.request("delete", name)
 
     def library(self, name: str) -> RemoteObject:
         """A library in the worker: `learner.library("torch").Generator()` is one that the learner's functions can be given."""

@@ -7,7 +7,9 @@ gives a finder its own view of those names, so that both live in one process.
 from __future__ import annotations
 
 import linecache
+import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.abc import InspectLoader, MetaPathFinder
@@ -15,6 +17,11 @@ from importlib.machinery import ModuleSpec
 from importlib.util import decode_source
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
+
+CELL_BY_CELL = b"# %% cell by cell"  # the first line of a program that is run like a notebook
+CHECKPOINTS = "__checkpoints__"
+_CELL = re.compile(r"^# %%(?: (?:cell \d+ )?check (?P<checkpoint>[\w.-]+)|.*)\n", re.MULTILINE)
 
 Source = tuple[bytes | Path, str]  # the text, or the file that holds it; the file name to show in tracebacks
 
@@ -68,12 +75,79 @@ class SourceFinder(MetaPathFinder, InspectLoader):
         # From bytes, the compiler itself sees to the byte order mark, the line ends and the encoding cookie.
         return compile(text, filename, "exec", dont_inherit=True)
 
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__name__ not in self.sources or not self._read(module.__name__)[0].startswith(CELL_BY_CELL):
+            super().exec_module(module)
+            return
+        text, filename = self._read(module.__name__)
+        _remember_lines(text, filename)
+        run_cells(_decode(text), filename, vars(module))
+
     def get_source(self, fullname: str) -> str | None:
         return _decode(self._read(fullname)[0]) if fullname in self.sources else None
 
     def _read(self, fullname: str) -> tuple[bytes, str]:
         text, filename = self.sources[fullname]
         return (text if isinstance(text, bytes) else text.read_bytes()), filename
+
+
+def run_cells(text: str, filename: str, namespace: dict[str, Any]) -> None:
+    """Run a program as a notebook is run: what a cell raises is printed, and ends that cell alone.
+
+    A cell that begins with `# %% check NAME` is not run. What the names mean there is kept, below NAME in CHECKPOINTS.
+    """
+    namespace["display"] = lambda *shown, **options: None
+    checkpoints = namespace[CHECKPOINTS] = {}
+    marks = list(_CELL.finditer(text))
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        if mark["checkpoint"]:
+            checkpoints[mark["checkpoint"]] = dict(namespace)
+            continue
+        lines_before = "\n" * text.count("\n", 0, mark.end())
+        try:
+            cell = text[mark.end() : following and following.start()]
+            exec(compile(lines_before + cell, filename, "exec", dont_inherit=True), namespace)
+        except KeyboardInterrupt:
+            raise
+        except NotImplementedError:
+            pass  # it uses what is yet to be written
+        except BaseException as error:
+            traceback.print_exception(error.with_traceback(error.__traceback__.tb_next))
+
+
+class Names:
+    """What the names of a program mean at one of its checkpoints. What is set or deleted is so in the program, until `move`."""
+
+    def __init__(self, module: Any):
+        self.module, self.here, self.before = module, vars(module), {}
+
+    def get(self, name: str) -> Any:
+        """Raises AttributeError."""
+        if self.here is vars(self.module):
+            return getattr(self.module, name)
+        if name not in self.here:
+            raise AttributeError(name)
+        return self.here[name]
+
+    def set(self, name: str, value: Any) -> None:
+        self._remember(name)
+        setattr(self.module, name, value)
+
+    def delete(self, name: str) -> None:
+        self._remember(name)
+        vars(self.module).pop(name, None)
+
+    def move(self, checkpoint: str) -> None:
+        """To that place, and to the end of the program where there is none; what was changed is as it was."""
+        for name, value in self.before.items():
+            vars(self.module).pop(name, None)
+            if value is not Names:
+                setattr(self.module, name, value)
+        self.before = {}
+        self.here = vars(self.module).get(CHECKPOINTS, {}).get(checkpoint, vars(self.module))
+
+    def _remember(self, name: str) -> None:
+        self.before.setdefault(name, vars(self.module).get(name, Names))  # which no program has
 
 
 def _take(names: tuple[str, ...]) -> dict[str, ModuleType]:

@@ -21,7 +21,7 @@ import numpy.random  # on its first use otherwise, which would be in every worke
 
 from autograder.sandbox import differentiate, wire
 from autograder.sandbox.peer import Peer, Refused
-from autograder.sandbox.sources import SourceFinder
+from autograder.sandbox.sources import Names, SourceFinder
 
 MAX_MESSAGE, MAX_FRAMES = 2000, 12
 
@@ -35,11 +35,13 @@ class CallbackFailed(Exception):
 
 
 class Server:
-    """Serves load, library, call, get, set, item, length, iterate, next, vjp and parameter_gradients on the learner's objects."""
+    """Serves load, library, call, get, set, delete, move, item, length, iterate, next, vjp and parameter_gradients on the
+    learner's objects."""
 
     def __init__(self, sock: Any):
         self.objects: list[Any] = []
         self.module: Any = None
+        self.names: Any = None
         self.filenames: set[str] = set()
         self.pending: dict[int, tuple[dict, dict]] = {}  # by iterator: the arguments of the call that made it
         self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve)
@@ -66,10 +68,10 @@ class Server:
 
     def target(self, owner: Any, path: str) -> Any:
         """The attribute `path` of an object, or of the learner's module when `owner` is None."""
-        found = self.module if owner is None else owner
-        for name in path.split(".") if path else ():
+        found = owner
+        for place, name in enumerate(path.split(".") if path else ()):
             try:
-                found = getattr(found, name)
+                found = self.names.get(name) if owner is None and place == 0 else getattr(found, name)
             except AttributeError:
                 if owner is None:
                     raise MissingName(name) from None
@@ -86,6 +88,7 @@ class Server:
                 vars(import_or_make(other)).update(functions)
         self.module = importlib.import_module(name)
         vars(self.module).update(stand_ins.get(name, {}))
+        self.names = Names(self.module)
 
     def op_call(self, owner: Any, path: str, args: list, kwargs: dict) -> list:
         """The result, and those arguments that the call changed in place."""
@@ -113,7 +116,16 @@ class Server:
         return self.target(owner, path)
 
     def op_set(self, owner: Any, name: str, value: Any) -> None:
-        setattr(owner, name, value)
+        if owner is None:
+            self.names.set(name, value)
+        else:
+            setattr(owner, name, value)
+
+    def op_delete(self, name: str) -> None:
+        self.names.delete(name)
+
+    def op_move(self, checkpoint: str) -> None:
+        self.names.move(checkpoint)
 
     def op_item(self, owner: Any, key: Any) -> Any:
         return owner[key]

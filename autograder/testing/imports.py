@@ -36,7 +36,7 @@ def check_imports(
         if statement is not None:
             module = f"{_folder(filename) or '<module>'}.{dotted}".rstrip(".")
             problems.append(f"line {line}: write `from {module} import …` instead of the relative `{statement}`")
-        elif barred := next((name for name in forbidden if f"{dotted}.".startswith(f"{name}.")), None):
+        elif barred := _barred(dotted, forbidden):
             problems.append(f"line {line} imports {barred}, which this exercise does not allow")
         elif top in allowed or top in ALWAYS or top in folders:
             continue
@@ -45,6 +45,15 @@ def check_imports(
         else:
             problems.append(f"line {line} imports {top}, which this exercise does not allow (allowed: {words})")
     return list(dict.fromkeys(problems))
+
+
+def imports_of(tree: ast.AST, forbidden: Collection[str]) -> list[str]:
+    """Those of the `forbidden` modules that a piece of code imports."""
+    return [barred for _, dotted, _ in _imports(tree) if (barred := _barred(dotted, forbidden))]
+
+
+def _barred(dotted: str, forbidden: Collection[str]) -> str | None:
+    return next((name for name in forbidden if f"{dotted}.".startswith(f"{name}.")), None)
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[int, str, str | None]]:

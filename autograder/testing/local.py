@@ -18,7 +18,7 @@ import numpy as np
 from autograder.sandbox import differentiate
 from autograder.sandbox.errors import InputChanged
 from autograder.sandbox.proxy import Call, copy_into
-from autograder.sandbox.sources import SourceFinder
+from autograder.sandbox.sources import Names, SourceFinder
 from autograder.sandbox.wire import is_tensorflow, snapshot
 from autograder.testing.failures import CheckFailed, MissingTask, NotLoaded
 from autograder.testing.frames import not_loaded
@@ -45,10 +45,13 @@ class LocalModule:
         self._finder, self._name, self._problems = finder, name, tuple(problems)
         self._filename = finder.sources[name][1] if name in finder.sources else filename or name
         self._module: Any = None
+        self._names: Names | None = None
         self._failure: NotLoaded | None = None
         self._begin_check()
 
     def _begin_check(self, in_place: bool = False) -> None:
+        if self._names is not None:
+            self._names.move("")
         self._in_place = in_place
         self._gave_data = False
         self._last_call: Call | None = None
@@ -60,6 +63,21 @@ class LocalModule:
         found = self._sent_out(self._find(name), name)
         self._gave_data = self._gave_data or not isinstance(found, LocalObject)
         return found
+
+    def at_checkpoint(self, checkpoint: str) -> None:
+        """From here to the end of the check names mean what they meant at this checkpoint of a program of cells."""
+        __tracebackhide__ = True
+        self._load().move(checkpoint)
+
+    def set_global(self, name: str, value: Any) -> None:
+        """Give a global name of the program another meaning, to the end of the check."""
+        __tracebackhide__ = True
+        self._load().set(name, self._taken_in(value))
+
+    def delete_global(self, name: str) -> None:
+        """Take a global name from the program, to the end of the check."""
+        __tracebackhide__ = True
+        self._load().delete(name)
 
     def library(self, name: str) -> LocalObject:
         """A library where the module is: `learner.library("torch").Generator()` is one that its functions can be given."""
@@ -91,20 +109,21 @@ class LocalModule:
         return call.result, gradients
 
     def _find(self, path: str) -> Any:
-        found = self._load()
+        found = names = self._load()
         for name in path.split("."):
             try:
-                found = getattr(found, name)
+                found = names.get(name) if found is names else getattr(found, name)
             except AttributeError:
                 raise MissingTask(path, os.path.basename(self._filename)) from None
         return found
 
-    def _load(self) -> Any:
-        if self._module is None:
+    def _load(self) -> Names:
+        if self._names is None:
             self._failure = self._failure or self._import()
             if self._failure:
                 raise self._failure.with_traceback(None)
-        return self._module
+            self._names = Names(self._module)
+        return self._names
 
     def _import(self) -> NotLoaded | None:
         """Import the module; what to raise when that fails."""

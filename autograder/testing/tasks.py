@@ -13,7 +13,8 @@ import pytest
 
 from autograder.catalog import Exercise, near
 
-OF_THE_MODULE = ("library", "vjp", "parameter_gradients")  # what `learner` has beside the names in the file
+# What `learner` has beside the names in the file.
+OF_THE_MODULE = ("library", "vjp", "parameter_gradients", "at_checkpoint", "set_global", "delete_global")
 STAGES = ("shape", "mechanism", "whole", "robust")
 CALLS: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
 PARAMETERS: pytest.StashKey[dict[str, tuple[str, ...]]] = pytest.StashKey()

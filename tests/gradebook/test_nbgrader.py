@@ -170,7 +170,7 @@ def test_the_time_of_the_file_is_the_time_of_the_submission(nb):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["grade", "/nowhere", "week1"], "has no assignment 'week1'"),
+        (["grade", "/nowhere", "week1"], "/nowhere is no nbgrader course: it has no nbgrader_config.py"),
         (["release", "{nb}", "week7"], "has no assignment 'week7' with notebooks; there is: week1"),
         (["collect", "{nb}", "week1", "{nb}/release/week1"], "no notebook in it belongs to week1"),
         (["collect", "{nb}", "week1", "/nowhere"], "/nowhere: no such folder"),

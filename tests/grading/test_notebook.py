@@ -5,8 +5,9 @@ import json
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.notebook import is_joined, joined, runnable
+from autograder.grading.notebook import as_program, is_joined, joined, runnable
 from autograder.grading.submission import find_submissions
+from autograder.sandbox.sources import run_cells
 from tests.grading.small import SCALING, STATS, Results, grade, write_class, write_small_course
 
 
@@ -128,3 +129,22 @@ def test_a_notebook_is_graded_like_a_file_and_says_what_was_left_out(course, tmp
     assert "graded from a notebook; left out: 2 statements of cell 1" in results.html("notebook")
     assert results.points("broken")[0] == "0"
     assert "cell 1 (SyntaxError" in results.of("broken", "week1/scaling")["note"]
+
+
+def test_a_program_of_cells_goes_on_after_a_cell_that_raises_and_keeps_what_names_meant_where_a_test_stood(capsys):
+    test = {"nbgrader": {"grade": True, "solution": False, "grade_id": "mean-is-right"}}
+    cells = [
+        ("import os\nhidden = os.sep", {}),
+        ("mean = 5", {}),
+        ("raise SystemExit", {}),
+        ("mean = 'tested'", test),
+        ("def broken(:", {}),
+        ("mean = 7", {}),
+    ]
+    made = [{"cell_type": "code", "source": source, "metadata": metadata} for source, metadata in cells]
+    text, left_out = as_program(joined(json.dumps({"cells": made}).encode()), forbidden=["os"])
+    names = {}
+    run_cells(text.decode(), "week1/stats.py", names)
+    assert (names["mean"], names["__checkpoints__"]["mean-is-right"]["mean"], "hidden" in names) == (7, 5, False)
+    assert left_out == ["cell 1 (imports os, which this exercise does not allow)", "cell 5 (SyntaxError, line 2)"]
+    assert "SystemExit" in capsys.readouterr().err

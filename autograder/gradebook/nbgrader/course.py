@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from autograder.catalog import CourseError, Module
+from autograder.catalog import CourseError, Exercise, Module, identifier
 from autograder.gradebook.nbgrader.notebooks import source_notebook
 from autograder.grading.entries import NOTEBOOK
 from autograder.policy import Policy
@@ -37,6 +37,7 @@ def init(policy: Policy, modules: Sequence[Module], root: Path) -> tuple[list[Pa
     root.mkdir(parents=True, exist_ok=True)
     if not (root / CONFIG).exists():
         (root / CONFIG).write_text(CONFIG_TEXT.format(name=root.resolve().name), encoding="utf-8")
+    interface = api(root)
     for module in modules:
         for exercise in module.exercises:
             try:
@@ -44,7 +45,7 @@ def init(policy: Policy, modules: Sequence[Module], root: Path) -> tuple[list[Pa
             except CourseError as error:
                 left_out.append(str(error))
                 continue
-            path = root / "source" / module.name / f"{exercise.name}{NOTEBOOK}"
+            path = folder(interface, "source", module.name) / f"{exercise.name}{NOTEBOOK}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             written.append(path)
@@ -76,9 +77,25 @@ def api(root: Path) -> Any:
         raise NbgraderError(f"this needs {error.name}; run: pip install 'autograder[nbgrader]'") from None
     # A new gradebook is made by the program alembic, which nbgrader looks for on the path.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    config = PyFileConfigLoader(CONFIG, path=str(root.resolve())).load_config()
-    config.CourseDirectory.root = str(root.resolve())
-    return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+    try:
+        config = PyFileConfigLoader(CONFIG, path=str(root.resolve())).load_config()
+        if "root" not in config.CourseDirectory:
+            config.CourseDirectory.root = str(root.resolve())
+        return NbGraderAPI(coursedir=CourseDirectory(config=config), config=config)
+    except Exception as error:  # the file is Python
+        raise NbgraderError(f"{root / CONFIG}: {type(error).__name__}: {error}") from None
+
+
+def folder(interface: Any, step: str, assignment: str, learner: str = ".") -> Path:
+    """Where this course keeps a step ("source", "submitted", "autograded", …) of an assignment."""
+    places = interface.coursedir
+    return Path(places.format_path(getattr(places, f"{step}_directory"), learner, assignment))
+
+
+def home(root: Path, step: str) -> Path:
+    """The folder of a step, for all assignments and learners, where these are folders in it."""
+    places = api(root).coursedir
+    return Path(places.root) / getattr(places, f"{step}_directory")
 
 
 def export(root: Path, to: Path) -> None:
@@ -98,11 +115,32 @@ def notebooks_of(root: Path, assignment: str) -> list[Path]:
     Raises:
         NbgraderError: there are none.
     """
-    found = sorted((root / "source" / assignment).glob(f"*{NOTEBOOK}"))
+    interface = api(root)
+    found = sorted(folder(interface, "source", assignment).glob(f"*{NOTEBOOK}"))
     if not found:
-        known = ", ".join(sorted(path.name for path in (root / "source").glob("*") if path.is_dir()))
+        known = ", ".join(sorted(interface.get_source_assignments()))
+        where = folder(interface, "source", assignment).parent
+        raise NbgraderError(f"{where} has no assignment {assignment!r} with notebooks; there is: {known or 'none'}")
+    return found
+
+
+def exercises_of(policy: Policy, root: Path, assignment: str, module: str | None = None) -> dict[str, Exercise]:
+    """By the name of each notebook of an assignment, the exercise that has its checks. Notebooks in which nothing is graded by code
+    have none.
+
+    Args:
+        module: the module that holds them; by default it is named like the assignment.
+
+    Raises:
+        NbgraderError: there are none at all.
+    """
+    named = {each.name: each for each in policy.exercises() if each.module == (module or identifier(assignment))}
+    notebooks = [path.stem for path in notebooks_of(root, assignment)]
+    found = {name: named[identifier(name)] for name in notebooks if identifier(name) in named}
+    if not found:
         raise NbgraderError(
-            f"{root / 'source'} has no assignment {assignment!r} with notebooks; there is: {known or 'none'}"
+            f"{policy.course.root} has no exercise for a notebook of {assignment!r} ({', '.join(notebooks)}); your own notebooks "
+            f"come in by: autograder --course DIR adopt {folder(api(root), 'source', assignment)}"
         )
     return found
 
@@ -114,13 +152,13 @@ def collect(root: Path, assignment: str, downloads: Path) -> list[str]:
     Returns:
         The learners of whom something was collected.
     """
-    names = {path.stem for path in notebooks_of(root, assignment)}
+    names, interface = {path.stem for path in notebooks_of(root, assignment)}, api(root)
     collected: dict[str, float] = {}
     for path in sorted(downloads.rglob(f"*{NOTEBOOK}")):
         learner, name = _whose(path.relative_to(downloads), names)
         if not learner or path.is_symlink() or not path.is_file():
             continue
-        target = root / "submitted" / learner / assignment / f"{name}{NOTEBOOK}"
+        target = folder(interface, "submitted", assignment, learner) / f"{name}{NOTEBOOK}"
         changed = path.stat().st_mtime
         if not target.exists() or target.stat().st_mtime < changed:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +166,7 @@ def collect(root: Path, assignment: str, downloads: Path) -> list[str]:
         collected[learner] = max(changed, collected.get(learner, 0.0))
     for learner, changed in collected.items():
         when = f"{datetime.fromtimestamp(changed, UTC):%Y-%m-%d %H:%M:%S} UTC\n"
-        (root / "submitted" / learner / assignment / "timestamp.txt").write_text(when)
+        (folder(interface, "submitted", assignment, learner) / "timestamp.txt").write_text(when)
     return sorted(collected)
 
 

@@ -31,6 +31,8 @@ def source_notebook(policy: Policy, exercise: Exercise) -> str:
     Raises:
         CourseError: the exercise is of a kind that nbgrader's stubs cannot hand out.
     """
+    if exercise.is_notebook:
+        raise CourseError(f"{exercise.id} was adopted from a notebook: that is its source")
     if parse_marked(exercise.solution.read_text(encoding="utf-8"), str(exercise.solution)).programs:
         raise CourseError(f"{exercise.id} hands out programs to repair; nbgrader can only empty a function")
     points = policy.points(exercise)

@@ -54,6 +54,8 @@ def source_notebook(policy: Policy, exercise: Exercise) -> str:
     Raises:
         CourseError: otter could not take the solution out of it again.
     """
+    if exercise.is_notebook:
+        raise CourseError(f"{exercise.id} was adopted from a notebook: that is its source")
     for each in (exercise, *exercise.imports_exercises):
         parse_marked(each.solution.read_text(encoding="utf-8"), str(each.solution))
     points = policy.points(exercise)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections import Counter
@@ -25,6 +24,7 @@ from autograder.gradebook.report import learner_feedback
 from autograder.grading.entries import IGNORED, NOTEBOOK, SOURCES, file_entry, source_of
 from autograder.grading.graded import Graded
 from autograder.grading.journal import JournalError
+from autograder.grading.notebook import OTTERS_OWN
 from autograder.grading.pool import NodeError
 from autograder.grading.run import grade_class
 from autograder.grading.submission import Submission, SubmissionError, find_submissions
@@ -33,10 +33,6 @@ from autograder.policy import Policy
 ASIDE, LEARNER = "handed_in", "learner"
 SHOWN = {"visible": "visible", "after_due_date": "later", "after_published": "later", "hidden": "never"}
 BLANK = json.dumps({"cells": [], "metadata": {"kernelspec": KERNEL}, "nbformat": 4, "nbformat_minor": 5})
-OTTERS_OWN = re.compile(
-    rb"^(?:import otter|from otter import .*|grader *= *otter\.Notebook\(.*\)|grader\.\w+\(.*\))[ ;]*(?:#.*)?$",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True)
