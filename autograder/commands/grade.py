@@ -214,7 +214,7 @@ def show(graded: Graded, out: Path) -> None:
         if graded.policy.course.exercise(name).is_notebook:
             print(f"{name}: to be graded by hand, and not counted yet: {', '.join(tasks)}", file=sys.stderr)
         else:
-            print(f"warning: {name}: no check looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
+            print(f"warning: {name}: no check that was run looks at {', '.join(tasks)}; worth nothing", file=sys.stderr)
     for result in graded.system_faults:
         checks = ", ".join(check.check for check in result.checks if check.status == "system")
         faults.setdefault((result.exercise_id, result.note or checks), []).append(result.learner)

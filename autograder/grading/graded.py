@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autograder.catalog import Exercise
 from autograder.grading.journal import Entry, Key
-from autograder.grading.results import ExerciseResult, Outcome
+from autograder.grading.results import ExerciseResult, Outcome, Status
 from autograder.grading.score import ExerciseScore, score_exercise
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
@@ -71,13 +71,13 @@ class Graded:
 
     @cached_property
     def untested(self) -> dict[str, list[str]]:
-        """By exercise id, the tasks that no check looks at: they are worth nothing."""
+        """By exercise id, the tasks that no check looks at, or none that was run: they are worth nothing."""
         tested = {}
         for exercise in self.exercises:
             results = (self.results[submission.learner, exercise.id] for submission in self.submissions)
             checks = next((result.checks for result in results if result.checks), None)
             if checks:
-                tested[exercise.id] = {check.task for check in checks}
+                tested[exercise.id] = {check.task for check in checks if check.status is not Status.NOT_RUN}
         missing = {e.id: [task for task in e.tasks if task not in tested.get(e.id, e.tasks)] for e in self.exercises}
         return {name: tasks for name, tasks in missing.items() if tasks}
 

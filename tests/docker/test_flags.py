@@ -136,3 +136,10 @@ def test_what_is_missing_is_said(tmp_path, arguments, words):
     )  # fmt: skip
     assert done.returncode == 2
     assert f"error: {words}" in done.stderr
+
+
+def test_a_container_is_no_part_of_a_cluster(tmp_path):
+    course = write_small_course(tmp_path / "course")
+    words = command(course, write_class(tmp_path, {}), "--out", tmp_path / "out", "--container", "--cluster", "local:1")
+    told = subprocess.run(words, capture_output=True, text=True)
+    assert (told.returncode, "do not go together" in told.stderr) == (2, True)

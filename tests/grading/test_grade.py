@@ -248,7 +248,7 @@ def test_the_learner_reads_that_it_was_not_their_fault(faulty):
 
 def test_tasks_that_no_check_looks_at_are_named_and_worth_nothing(faulty):
     _, finished, results = faulty
-    assert "warning: week1/added: no check looks at halve; worth nothing" in finished.stderr
+    assert "warning: week1/added: no check that was run looks at halve; worth nothing" in finished.stderr
     assert "_helper" not in finished.stderr
     [exercise] = [e for e in results.feedback("ann")["exercises"] if e["exercise"] == "week1/added"]
     assert (exercise["earned"], exercise["possible"]) == (1, 1)
