@@ -117,6 +117,7 @@ def grade(
 
     policy = Policy.load(Course.find(context.obj))
     exercises = exercises_of(policy, folder, assignment, module)
+    scores.demand_released(folder, assignment)
     out = out or folder / "results" / assignment
     with told_in_words():
         found = scores.submissions(folder, assignment, exercises)

@@ -180,3 +180,12 @@ def test_the_time_of_the_file_is_the_time_of_the_submission(nb):
 def test_wrong_usage_is_told(course, nb, words, says):
     done = run_here("--course", course, "nbgrader", *(word.format(nb=nb) for word in words))
     assert (done.exit_code, says in done.output) == (2, True), done.output
+
+
+def test_what_was_not_released_is_told_before_anything_is_graded(course, tmp_path):
+    words = ["--course", course, "nbgrader"]
+    assert run_here(*words, "init", tmp_path).exit_code == 0
+    shutil.copytree(tmp_path / "source/week1", tmp_path / "submitted/ann/week1")
+    done = run_here(*words, "grade", tmp_path, "week1")
+    assert done.exit_code == 2 and f"run: autograder nbgrader release {tmp_path} week1" in done.output
+    assert not (tmp_path / "results").exists()

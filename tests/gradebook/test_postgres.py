@@ -9,7 +9,8 @@ from tests.gradebook.test_gradebook import IN_TIME, ONE_DAY_LATE, WRONG, Class
 
 URL = os.environ.get("AUTOGRADER_TEST_DATABASE")
 pytestmark = pytest.mark.skipif(
-    not URL, reason="not run: name an empty database in AUTOGRADER_TEST_DATABASE, as postgresql+psycopg://user@host/name"
+    not URL,
+    reason="not run: name an empty database in AUTOGRADER_TEST_DATABASE, as postgresql+psycopg://user@host/name",
 )
 
 

@@ -52,6 +52,27 @@ def submissions(root: Path, assignment: str, exercises: Mapping[str, Exercise]) 
     return found
 
 
+def demand_released(root: Path, assignment: str) -> None:
+    """Raises NbgraderError: nbgrader's gradebook does not know the assignment."""
+    interface = api(root)
+    with interface.gradebook as gradebook:
+        for path in notebooks_of(root, assignment):
+            _known(interface, gradebook, assignment, path.stem)
+
+
+def _known(interface: Any, gradebook: Any, assignment: str, name: str) -> Any:
+    """What nbgrader's gradebook holds about a notebook of the assignment."""
+    from nbgrader.api import MissingEntry
+
+    try:
+        return gradebook.find_notebook(name, assignment)
+    except MissingEntry:
+        raise NbgraderError(
+            f"nbgrader's gradebook does not know {assignment}/{name} yet; run: "
+            f"autograder nbgrader release {interface.coursedir.root} {assignment}"
+        ) from None
+
+
 @dataclass
 class Written:
     """What became of the scores: of how many learners they were written, and what to look at."""
@@ -109,17 +130,9 @@ class _Notebook:
     """A notebook of an assignment: what nbgrader's gradebook says of its cells, and the exercise that grades it, if one does."""
 
     def __init__(self, interface: Any, gradebook: Any, assignment: str, source: Path, exercise: Exercise | None):
-        from nbgrader.api import MissingEntry
-
         self.interface, self.gradebook, self.assignment = interface, gradebook, assignment
         self.source, self.name, self.exercise = source, source.stem, exercise
-        try:
-            about = gradebook.find_notebook(self.name, assignment)
-        except MissingEntry:
-            raise NbgraderError(
-                f"nbgrader's gradebook does not know {assignment}/{self.name} yet; run: "
-                f"autograder nbgrader release {interface.coursedir.root} {assignment}"
-            ) from None
+        about = _known(interface, gradebook, assignment, self.name)
         self.maxima = {cell.name: cell.max_score for cell in about.grade_cells}
         self.solutions = {cell.name for cell in about.solution_cells}
 
