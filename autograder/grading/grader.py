@@ -130,7 +130,7 @@ class Grader:
         return closing
 
     def provider(self, judge: Judge, job: Job, replaced: Collection[Task], has_run: bool) -> JailedProvider | OwnCode:
-        if self.public and job.mistake:
+        if self.public and job.in_process:
             return OwnCode(self.exercise, job.files)
         return JailedProvider(
             self.zygote,

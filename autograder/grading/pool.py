@@ -45,6 +45,7 @@ class Job:
         seed: of the inputs of the checks, if not that of the node.
         task: run the checks of this task alone.
         mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`.
+        in_process: it is the course's own code, which public checks may try without a jail, as learners' pytest does.
     """
 
     learner: str
@@ -55,6 +56,7 @@ class Job:
     seed: int | None = None
     task: str | None = None
     mistake: str | None = None
+    in_process: bool = False
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}
