@@ -22,15 +22,13 @@ if TYPE_CHECKING:
     from autograder.grading.pool import Grades, NodeSettings
 
 SYSTEM_FAULT, STOPPED = 1, 130
+PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
 
 
 class Device(StrEnum):
     CPU = "cpu"
     CUDA = "cuda"
     AUTO = "auto"
-
-
-PIPED_WIDTH = 200  # nothing is cut off where no terminal sets a limit
 
 
 def grade(
