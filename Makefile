@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+SEEDS  ?= 5
 EXTRAS ?= dev,torch,tensorflow,nbgrader,otter,cluster
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -27,7 +28,7 @@ check: $(VENV)/.dev
 	$(BIN)/python docs/diagrams.py --check
 
 verify: $(VENV)/.dev
-	$(BIN)/autograder verify --table
+	$(BIN)/autograder verify --table --seeds $(SEEDS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py

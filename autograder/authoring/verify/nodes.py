@@ -26,14 +26,14 @@ class Group:
 
 @contextmanager
 def running(policy: Policy, groups: Sequence[Group], nodes: int) -> Iterator[None]:
-    """Run what is waiting, `nodes` trials of hidden checks at a time; the results come as the trials' futures. What is left in the
-    end is stopped."""
+    """Run what is waiting, `nodes` groups at a time and of each `nodes` trials of hidden checks; the results come as the trials'
+    futures. What is left in the end is stopped."""
     busy = [group for group in groups if group.waiting]
     at_once = max(1, min(nodes, len(busy)))
     threads, pools = ThreadPoolExecutor(at_once), []
     try:
         for group in busy:
-            threads.submit(_run, policy, group, max(1, nodes // at_once), pools)
+            threads.submit(_run, policy, group, nodes, pools)  # so that the last one keeps all cores busy
         yield
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
