@@ -371,7 +371,7 @@ def test_an_exercise_that_cannot_be_graded_does_not_keep_others_from_it(root, mo
     edit(root, MISTAKES, "other:\n  - task: leaky_relu\n", "other:\n  - job: leaky_relu\n")
     graded = []
     monkeypatch.setattr(kills, "trials_of", lambda _, exercise, *__: graded.append(exercise.name) or [])
-    monkeypatch.setattr("autograder.authoring.verify.nodes.Pool", Nothing)
+    monkeypatch.setattr("autograder.authoring.verify.run.Pool", Nothing)
     monkeypatch.setattr(branches, "branch_problems", lambda _: [])
     monkeypatch.setattr(prose, "doctest_problems", lambda _: [])
     verify(Policy.load(Course(root)), ["week1"], 1, 1)
@@ -387,12 +387,12 @@ def test_what_has_not_changed_is_not_graded_again(root, tmp_path, monkeypatch):
     first = verify(policy, ["week1"], 1, 1, cache=tmp_path / "cache")
     assert first.problems == []
     with monkeypatch.context() as patch:
-        patch.setattr("autograder.authoring.verify.nodes.Pool", None)
+        patch.setattr("autograder.authoring.verify.run.Pool", None)
         again = verify(policy, ["week1"], 1, 1, cache=tmp_path / "cache")
     assert (again.problems, again.rows) == ([], first.rows)
     edit(root, GRADER.format("good"), "def test_", "def test_now_")
     with monkeypatch.context() as patch, pytest.raises(TypeError):
-        patch.setattr("autograder.authoring.verify.nodes.Pool", None)  # is wanted now
+        patch.setattr("autograder.authoring.verify.run.Pool", None)  # is wanted now
         verify(policy, ["week1"], 1, 1, cache=tmp_path / "cache")
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from autograder import installed
 from autograder.authoring.verify import branches, kills, probes, prose
-from autograder.authoring.verify.nodes import Group, running
 from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
 from autograder.authoring.verify.table import kill_table
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache
-from autograder.grading.pool import NodeError
+from autograder.grading.pool import NodeError, NodeSettings, Pool
 from autograder.grading.results import ExerciseResult
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy
-from autograder.sandbox.frameworks import must_not_run_before_a_fork
 
 Progress = Callable[[str, int, int], None]  # (what is being done, trials done, trials in all)
 TABLE = "docs/kill-table.md"
@@ -88,27 +88,46 @@ def _graded(
         known.put(trial.key, result)
         progress("grading solutions, stubs and mistakes", done, total)
 
-    trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in exercises}
-    groups = [Group(libraries, group) for libraries, group in by_libraries(policy, exercises).items()]
-    for group in groups:
-        for trial in (trial for exercise in group.exercises for trial in trials[exercise]):
+    for libraries, group in by_libraries(policy, exercises).items():
+        trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in group}
+        waiting = []
+        for trial in (trial for of_exercise in trials.values() for trial in of_exercise):
             if result := known.get(trial.key, trial.job.learner):
                 trial.future.set_result(result)
             else:
-                group.waiting.append(trial)
-    # The longest first: with TensorFlow, every trial takes several times as long.
-    groups.sort(key=lambda group: (not must_not_run_before_a_fork(group.libraries), -len(group.waiting)))
-    with running(policy, groups, nodes):
-        for group in groups:
-            try:
-                for exercise in group.exercises:
-                    yield from kills.judge_trials(exercise, trials[exercise], rows[exercise.id], step)
-            except NodeError as error:
-                yield Problem("grading", ", ".join(exercise.id for exercise in group.exercises), str(error))
+                waiting.append(trial)
+        try:
+            with ExitStack() as pools:
+                _submit(pools, waiting, policy, group, libraries, nodes)
+                for exercise, of_exercise in trials.items():
+                    yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
+        except NodeError as error:
+            yield Problem("grading", ", ".join(exercise.id for exercise in group), str(error))
     for row in rows.values():
         if row.named < NAMED_SHARE * row.mistakes:
             what = f"diagnosis names {row.named} of {row.mistakes} mistakes"
             yield Problem("diagnosis", row.exercise, what)
+
+
+def _submit(
+    pools: ExitStack,
+    waiting: Sequence[kills.Trial],
+    policy: Policy,
+    group: Sequence[Exercise],
+    libraries: tuple[str, ...],
+    nodes: int,
+) -> None:
+    """Hand them to nodes for the hidden and for the public checks; none is started for nothing."""
+    settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0)
+    kinds = [public for public in (False, True) if any(trial.public is public for trial in waiting)]
+    with ThreadPoolExecutor(len(kinds) or 1) as threads:  # a node takes long to start, and keeps one core busy
+        started = [threads.submit(Pool, replace(settings, public=public), 1 if public else nodes) for public in kinds]
+    for future in started:
+        if not future.exception():
+            pools.enter_context(future.result())  # to be closed, even if another did not start
+    for public, future in zip(kinds, started, strict=True):
+        for trial in (trial for trial in waiting if trial.public is public):
+            trial.future = future.result().submit(trial.job)
 
 
 def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:
