@@ -14,7 +14,7 @@ from autograder.grading.children import Child, of_checks
 from autograder.grading.jailed import JailedProvider, OwnCode
 from autograder.grading.judge import Judge, unjudged
 from autograder.grading.pool import Job
-from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
+from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
 from autograder.grading.uses import Task, stand_ins
 from autograder.policy import Policy
 from autograder.sandbox.client import Zygote
@@ -22,7 +22,6 @@ from autograder.sandbox.forking import Forks
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
 
-ACCEPTED = (Status.PASSED, Status.NOT_RUN)  # of a solution
 REHEARSAL_SECONDS = 150.0
 CHILDREN = 5  # a check that kills two of them is tried no more; after so many the rest is left
 CHILDS_SHARE, NODES_SHARE = 0.5, 0.9  # of the time for a job: what is left serves the checks behind one that hangs
@@ -47,11 +46,13 @@ class Grader:
     public: bool = False
 
     def grade(self, job: Job) -> ExerciseResult:
-        start, judge = time.monotonic(), replace(self.judge, mistake=job.mistake)
+        start, judge = time.monotonic(), self.judge
         if job.seed is not None:
             judge = replace(judge, seed=job.seed)
         if job.task is not None:
             judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
+        if job.mistake is not None:
+            judge = replace(judge, mistake=job.mistake)
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
         closing = self.run(judge, job, deadline, judge.order, found)

@@ -23,11 +23,11 @@ from autograder import installed
 from autograder.catalog import Course, Exercise
 from autograder.grading.children import Child
 from autograder.grading.diagnose import Diagnosis
-from autograder.grading.grader import ACCEPTED, REHEARSAL_SECONDS, Grader
+from autograder.grading.grader import REHEARSAL_SECONDS, Grader
 from autograder.grading.judge import Judge, RememberErrors
 from autograder.grading.mistakes import MistakeError
-from autograder.grading.pool import Hello, Job, NodeSettings
-from autograder.grading.results import ExerciseResult, Outcome
+from autograder.grading.pool import Hello, Job, NodeSettings, system_fault
+from autograder.grading.results import ACCEPTED, ExerciseResult
 from autograder.policy import Policy
 from autograder.sandbox import frameworks
 from autograder.sandbox.client import Zygote
@@ -66,13 +66,17 @@ class GradingLoop:
         if report.failed:
             self.collection_errors[report.nodeid] = str(report.longrepr)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def judges_of(self, session: pytest.Session) -> dict[str, Judge]:
+        """The collected checks, by exercise."""
         by_exercise: dict[str, list[pytest.Item]] = {}
         for item in session.items:
             if check := item.stash.get(CHECK, None):
                 by_exercise.setdefault(check.exercise.id, []).append(item)
-        self.judges = {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
+        return {name: Judge(items, self.settings.seed) for name, items in by_exercise.items()}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.judges = self.judges_of(session)
         hello = Hello(faults=self.faults())
         for name, judge in self.judges.items():
             if self.settings.public:
@@ -162,18 +166,8 @@ class GradingLoop:
         return faults
 
     def grade(self, job: Job, hello: Hello) -> ExerciseResult:
-        if fault := hello.faults.get(job.exercise):
-            module, _, exercise = job.exercise.partition("/")
-            result = ExerciseResult(
-                learner=job.learner,
-                module=module,
-                exercise=exercise,
-                outcome=Outcome.SYSTEM,
-                note=fault,
-                sha256=job.sha256,
-            )
-        else:
-            result = self.graders[job.exercise].grade(job)
+        fault = hello.faults.get(job.exercise)
+        result = system_fault(job, fault) if fault else self.graders[job.exercise].grade(job)
         return result.model_copy(update={"layers": hello.layers})
 
 

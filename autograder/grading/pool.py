@@ -211,9 +211,10 @@ class Pool:
         self.own = threading.local()
         self.lock = threading.Lock()
         self.closing = False
-        self.gpus = itertools.cycle(gpu.numbers() or ["0"]) if settings.device != CPU else itertools.repeat("0")
-        if settings.device != CPU:
-            nodes = min(nodes, NODES_PER_GPU * max(1, len(gpu.numbers())))
+        numbers = gpu.numbers() if settings.device != CPU else []
+        if numbers:
+            nodes = min(nodes, NODES_PER_GPU * len(numbers))
+        self.gpus = itertools.cycle(numbers or ["0"])
         self.spare = [self.start_node()]  # in this thread, so that a faulty installation is told before any work
         self.threads = ThreadPoolExecutor(max_workers=nodes)
 

@@ -27,6 +27,9 @@ class Status(StrEnum):
     SYSTEM = "system"  # our own fault: to be graded again, never a judgement of the work
 
 
+ACCEPTED = (Status.PASSED, Status.NOT_RUN)  # of a solution
+
+
 class Outcome(StrEnum):
     """How grading one file went."""
 

@@ -51,13 +51,13 @@ def environment(number: str) -> dict[str, str]:
 def prepare(device: str, memory_bytes: int) -> None:
     """Let torch, in a worker, make its tensors on `device`, exactly and the same each time, in about this much of its memory.
 
-    The bound is torch's own: code that means to can go around it. The device that only has shapes, "meta", is for tests.
+    The bound is torch's own: code that means to can go around it.
     """
     torch = sys.modules.get("torch")
     if torch is None or device == CPU:
         return
     torch.set_default_device(device)
-    if device == "meta":
+    if device != "cuda":
         return
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True

@@ -28,7 +28,6 @@ from autograder.grading.run import grade_class
 from autograder.grading.submission import Submission
 from autograder.policy import Policy
 from autograder.testing.provider import LocalProvider
-from autograder.testing.running import CHECK
 
 SECONDS = 600
 PACKAGE_ROOT = Path(__file__).parents[3]
@@ -70,15 +69,10 @@ class Rehearsal(GradingLoop):
     out: Path
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        by_exercise: dict[str, list[pytest.Item]] = {}
-        for item in session.items:
-            if check := item.stash.get(CHECK, None):
-                by_exercise.setdefault(check.exercise.id, []).append(item)
         wrong: Found = {name: {ALL: words} for name, words in self.uncollected().items()}
         idle: Found = {}
         stubs = LocalProvider(self.course.exercises_dir)
-        for name, items in by_exercise.items():
-            judge = Judge(items, self.settings.seed)
+        for name, judge in self.judges_of(session).items():
             wrong[name] = {r.check: words_of(r) for r in _run(judge, self.references) if r.status is not Status.PASSED}
             idle[name] = {r.check: "passes" for r in _run(judge, stubs) if r.status is Status.PASSED}
         self.out.write_text(json.dumps([wrong, idle]), encoding="utf-8")

@@ -15,7 +15,7 @@ from autograder.grading.digests import grader_digest
 from autograder.grading.judge import CLEAR
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
 from autograder.grading.pool import Job
-from autograder.grading.results import CheckResult, ExerciseResult, Outcome, Status
+from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
 from autograder.policy import Policy
 
 SECONDS = 600.0
@@ -139,12 +139,12 @@ def _program(task: str, checks: Sequence[CheckResult], where: str) -> Iterator[P
         yield Problem("stub", where, f"no check of {task}")
     elif empty:
         yield Problem("stub", where, f"{task} is a program to repair, but {', '.join(empty)} (not_started)")
-    elif all(check.status in (Status.PASSED, Status.NOT_RUN) for check in checks):
+    elif all(check.status in ACCEPTED for check in checks):
         yield Problem("stub", where, f"{task} is a program to repair, but passes every check as it is")
 
 
 def _mistake(mistake: Mistake, result: ExerciseResult, where: str, public: bool, row: Row) -> Iterator[Problem]:
-    lost = [check for check in result.checks if check.status not in (Status.PASSED, Status.NOT_RUN)]
+    lost = [check for check in result.checks if check.status not in ACCEPTED]
     if public:
         row.public_killed += bool(lost)
         return
