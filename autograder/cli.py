@@ -103,5 +103,5 @@ if find_spec("autograder.commands.authoring"):  # a learner's edition comes with
 
     for command in (authoring.release, authoring.sample, similarity):
         app.command(rich_help_panel=TEACHING)(command)
-    for command in (authoring.new, authoring.adopt, authoring.build, authoring.verify):
+    for command in (authoring.new, authoring.adopt, authoring.build, authoring.verify, authoring.mutate):
         app.command(rich_help_panel=AUTHORING)(command)

@@ -120,10 +120,10 @@ def verify(
     from autograder.policy import Policy
 
     policy = Policy.load(Course.find(context.obj))
-    modules = [module.name for module in policy.course.modules]
-    names = [name if name in modules else policy.course.exercise(name).id for name in targets or modules]
     with Progress() as progress:
-        report = run_gates(policy, names, seeds, jobs, progress.show, None if no_cache else default_cache())
+        report = run_gates(
+            policy, _names(policy.course, targets), seeds, jobs, progress.show, None if no_cache else default_cache()
+        )
     if table:
         print(kill_table(report.rows))
     if not targets and table:
@@ -180,3 +180,49 @@ def adopt(
     course = Course(context.obj) if context.obj else Course.find()
     done = take_over(course, notebooks, module, say=lambda words: print(f"{words} …", file=sys.stderr))
     print(report(course, done))
+
+
+def mutate(
+    context: typer.Context,
+    targets: Annotated[
+        list[str] | None, typer.Argument(metavar="[TARGET]...", help="Modules and exercises; all by default.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions graded at a time.")] = os.cpu_count() or 1,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Grade again what has not changed since.")] = False,
+) -> None:
+    """Search for wrong code that the hidden checks accept: change the solutions by machine, one small change at a time.
+
+    What survives is printed with its line. It is either no fault (the change makes no difference: leave it) or wrong code that earns
+    full marks: write the check that tells it apart, and put it into mistakes.yml. Where a change made a loop endless, that is counted
+    apart. Exits 0 whatever survives: only you can tell the two kinds.
+
+    Example: autograder mutate m00_foundations/losses
+    """
+    from itertools import groupby
+
+    from autograder.authoring.mutation import Outcome
+    from autograder.authoring.mutation import mutate as run_mutants
+    from autograder.commands.progress import Progress
+    from autograder.grading.cache import default_cache
+    from autograder.policy import Policy
+
+    policy = Policy.load(Course.find(context.obj))
+    names = _names(policy.course, targets)
+    exercises = [exercise for exercise in policy.exercises() if {exercise.module, exercise.id} & {*names}]
+    with Progress() as progress:
+        trials = run_mutants(policy, exercises, jobs, progress.show, None if no_cache else default_cache())
+        for exercise, of_exercise in groupby(trials, key=lambda trial: trial.exercise):
+            by_outcome = {outcome: [] for outcome in Outcome}
+            for trial in of_exercise:
+                by_outcome[trial.outcome].append(trial.mutant)
+            counts = ", ".join(f"{len(mutants)} {outcome}" for outcome, mutants in by_outcome.items())
+            print(f"{exercise.id}: {sum(map(len, by_outcome.values()))} changes, {counts}", flush=True)
+            for mutant in by_outcome[Outcome.SURVIVED]:
+                place = f"{os.path.relpath(exercise.solution)}:{mutant.line}"
+                print(f"  {place} in {mutant.task}\n    - {mutant.before}\n    + {mutant.after}")
+
+
+def _names(course: Course, targets: list[str] | None) -> list[str]:
+    """Names of modules and ids of exercises, all of which there are."""
+    modules = [module.name for module in course.modules]
+    return [name if name in modules else course.exercise(name).id for name in targets or modules]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class Progress:
     """A bar with rate and remaining time on a terminal; nothing elsewhere."""
@@ -14,7 +16,12 @@ class Progress:
         console = Console(stderr=True)
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TextColumn("[dim]{task.fields[rate]}"))
         self.bar = Bar(
-            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
+            *columns,
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # what is printed meanwhile stands above the bar, or goes where it is sent
         )
         self.task = self.bar.add_task("starting", total=None, rate="")
 

@@ -52,7 +52,7 @@ class Grader:
         if job.task is not None:
             judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
         if job.mistake is not None:
-            judge = replace(judge, mistake=job.mistake)
+            judge = replace(judge, mistake=job.mistake, diagnosis=judge.diagnosis if job.mistake else None)
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
         closing = self.run(judge, job, deadline, judge.order, found)

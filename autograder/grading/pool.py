@@ -44,7 +44,8 @@ class Job:
         seconds: after this long the node is taken for dead.
         seed: of the inputs of the checks, if not that of the node.
         task: run the checks of this task alone.
-        mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`.
+        mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`. One
+            without a name is told by any check that it clearly fails.
         in_process: it is the course's own code, which public checks may try without a jail, as learners' pytest does.
     """
 
