@@ -192,9 +192,9 @@ def mutate(
 ) -> None:
     """Search for wrong code that the hidden checks accept: change the solutions by machine, one small change at a time.
 
-    What survives is printed with its line. It is either no fault (the change makes no difference: leave it) or wrong code that earns
-    full marks: write the check that tells it apart, and put it into mistakes.yml. Where a change made a loop endless, that is counted
-    apart. Exits 0 whatever survives: only you can tell the two kinds.
+    What survives is printed with its line. It is either no fault (the change makes no difference: leave it) or wrong code that
+    earns full marks: write the check that tells it apart, and put it into mistakes.yml. Exits 0 whatever survives: only you can
+    tell the two kinds.
 
     Example: autograder mutate m00_foundations/losses
     """

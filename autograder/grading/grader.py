@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from autograder.catalog import Exercise
 from autograder.grading.children import Child, of_checks
-from autograder.grading.jailed import JailedProvider, OwnCode
+from autograder.grading.jailed import JailedProvider
 from autograder.grading.judge import Judge, unjudged
 from autograder.grading.pool import Job
 from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
@@ -46,13 +47,7 @@ class Grader:
     public: bool = False
 
     def grade(self, job: Job) -> ExerciseResult:
-        start, judge = time.monotonic(), self.judge
-        if job.seed is not None:
-            judge = replace(judge, seed=job.seed)
-        if job.task is not None:
-            judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
-        if job.mistake is not None:
-            judge = replace(judge, mistake=job.mistake, diagnosis=judge.diagnosis if job.mistake else None)
+        start, judge = time.monotonic(), self.judge_of(job)
         found: dict[int, CheckResult] = {}
         deadline = start + NODES_SHARE * job.seconds
         closing = self.run(judge, job, deadline, judge.order, found)
@@ -63,6 +58,22 @@ class Grader:
             for index, check in enumerate(judge.checks):
                 found.setdefault(index, unjudged(check, status, message))
             self.carry_forward(judge, job, deadline, found)
+        return self.result(job, found, time.monotonic() - start, **closing)
+
+    def judge_of(self, job: Job) -> Judge:
+        """The checks that a job asks for, on the inputs that it asks for."""
+        judge = self.judge
+        if job.seed is not None:
+            judge = replace(judge, seed=job.seed)
+        if job.task is not None:
+            judge = replace(judge, items=[item for item in judge.items if item.stash[CHECK].task == job.task])
+        if job.mistake is not None:
+            judge = replace(judge, mistake=job.mistake, diagnosis=judge.diagnosis if job.mistake else None)
+        return judge
+
+    def result(
+        self, job: Job, found: dict[int, CheckResult], seconds: float, note: str = "", output: str = ""
+    ) -> ExerciseResult:
         return ExerciseResult(
             learner=job.learner,
             module=self.exercise.module,
@@ -71,9 +82,9 @@ class Grader:
             sha256=job.sha256,
             device=self.zygote.device,
             checks=[found[index] for index in sorted(found)],
-            note=closing.get("note", ""),
-            output=closing.get("output", ""),
-            seconds=round(time.monotonic() - start, 4),
+            note=note,
+            output=output,
+            seconds=round(seconds, 4),
         )
 
     def rehearse(self) -> str:
@@ -125,29 +136,27 @@ class Grader:
         for _ in range(CHILDREN):
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline and not closing:
-                provider = self.provider(judge, job, replaced, has_run=bool(found))
+                provider = self.jailed(judge, job, replaced=replaced, has_run=bool(found))
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing = self.run_child(judge, provider, childs, waiting, found, suspects)
         return closing
 
-    def provider(self, judge: Judge, job: Job, replaced: Collection[Task], has_run: bool) -> JailedProvider | OwnCode:
-        if self.public and job.in_process:
-            return OwnCode(self.exercise, job.files)
+    def jailed(self, judge: Judge, job: Job, **options: Any) -> JailedProvider:
+        """Where the checks get the learner's module from; `options` are those of JailedProvider."""
         return JailedProvider(
             self.zygote,
             self.policy,
             self.exercise,
             job.files,
             self.references,
-            replaced,
-            has_run=has_run,
             wants_scratch=judge.wants_scratch,
+            **options,
         )
 
     def run_child(
         self,
         judge: Judge,
-        provider: JailedProvider | OwnCode,
+        provider: JailedProvider,
         deadline: float,
         waiting: Sequence[int],
         found: dict[int, CheckResult],
@@ -181,7 +190,7 @@ class Grader:
 
 
 def messages(
-    judge: Judge, provider: JailedProvider | OwnCode, waiting: Sequence[int], found: dict[int, CheckResult]
+    judge: Judge, provider: JailedProvider, waiting: Sequence[int], found: dict[int, CheckResult]
 ) -> Iterator[dict]:
     """What the child tells the node: of each check, and closing words."""
     yield from of_checks(judge, provider, waiting, found)

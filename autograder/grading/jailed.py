@@ -49,8 +49,6 @@ def reference_module(solutions: Path, module: str) -> LocalModule:
 class OwnCode(LocalProvider):
     """Serves code of the course's own, a solution with a known mistake say, as learners' own pytest would: in this process."""
 
-    notes, failure, output = (), None, ""
-
     def __init__(self, exercise: Exercise, files: dict[str, bytes]):
         super().__init__()
         name = f"{exercise.module}.{exercise.name}"
@@ -59,9 +57,6 @@ class OwnCode(LocalProvider):
 
     def learner(self, check: Check) -> LocalModule:
         return self.module
-
-    def stop(self) -> None:
-        """There is no worker to stop."""
 
 
 class JailedProvider:
@@ -74,6 +69,8 @@ class JailedProvider:
         has_run: whether the code has met hidden checks in an earlier child. What it says at its import is then not passed on:
             there are ways to leave a few bits to a later process (the times of files it may read, counters of the kernel).
         wants_scratch: whether a check asks for a folder in which the code may write.
+        worker: one that has served other code of the course's own, to serve this as well. Never for what learners hand in.
+        works: how many pieces of code a worker is to serve, each of which may use as much CPU time as a learner's.
     """
 
     def __init__(
@@ -86,6 +83,8 @@ class JailedProvider:
         replaced: Collection[Task] = (),
         has_run: bool = False,
         wants_scratch: bool = False,
+        worker: Worker | None = None,
+        works: int = 1,
     ):
         self.zygote, self.policy, self.exercise, self.references = zygote, policy, exercise, references
         self.allowed, self.forbidden = policy.allowed_imports(exercise), policy.forbidden_imports(exercise)
@@ -95,7 +94,7 @@ class JailedProvider:
         self.handed_in, self.sources = files, {}
         self.notes: list[str] = []
         self.filenames = {name.replace("/", "."): f"{name}.py" for name in files}
-        self.worker: Worker | None = None
+        self.worker, self.works = worker, works
         self.module: RemoteModule | None = None
         self.failure: Exception | None = None
         self.met_hidden_check = False
@@ -124,7 +123,7 @@ class JailedProvider:
         """
         if check.visible and self.met_hidden_check:
             self.stop()
-        if self.failure is None and self.is_dead:
+        if self.failure is None and (self.module is None or self.is_dead):
             self.start()
         if self.failure is not None:
             raise self.failure
@@ -170,7 +169,8 @@ class JailedProvider:
         return None
 
     def start(self) -> None:
-        self.stop()
+        if self.is_dead:
+            self.stop()
         name = self.exercise.id.replace("/", ".")
         filename = self.filenames[name]
         if self.problems is None:
@@ -191,7 +191,8 @@ class JailedProvider:
             self.load(name, filename)
 
     def load(self, name: str, filename: str) -> None:
-        self.worker = self.fork()
+        if self.is_dead:
+            self.worker = self.fork()
         try:
             self.module = self.worker.load(self.sources, name, filenames=self.filenames, stand_ins=self.stand_ins)
             self.has_run = True
@@ -218,7 +219,7 @@ class JailedProvider:
     def limits(self) -> Limits:
         rules = self.policy.limits(self.exercise)
         return Limits(
-            cpu_seconds=max(1, round(rules.cpu_seconds)),
+            cpu_seconds=max(1, round(rules.cpu_seconds * self.works)),
             memory_bytes=rules.memory_mb << 20,
             output_bytes=rules.output_kb << 10,
             gpu_memory_bytes=rules.gpu_memory_mb << 20,

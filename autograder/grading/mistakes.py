@@ -37,7 +37,7 @@ def load_mistakes(path: Path) -> list[Mistake]:
         MistakeError: the file is not a mapping of exercises to lists of {task, name, replace, by, says}.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader) or {}
+        document = _document(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise MistakeError(f"{path}: cannot be read: {error}") from None
     if not isinstance(document, dict) or not all(isinstance(entries, list | None) for entries in document.values()):
@@ -47,6 +47,11 @@ def load_mistakes(path: Path) -> list[Mistake]:
         for exercise, entries in document.items()
         for number, entry in enumerate(entries or [], 1)
     ]
+
+
+@lru_cache(maxsize=16)
+def _document(text: str) -> object:
+    return yaml.load(text, Loader)
 
 
 def _mistake(path: Path, exercise: str, number: int, entry: object) -> Mistake:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -46,7 +46,6 @@ class Job:
         task: run the checks of this task alone.
         mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`. One
             without a name is told by any check that it clearly fails.
-        in_process: it is the course's own code, which public checks may try without a jail, as learners' pytest does.
     """
 
     learner: str
@@ -57,14 +56,13 @@ class Job:
     seed: int | None = None
     task: str | None = None
     mistake: str | None = None
-    in_process: bool = False
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}
         return json.dumps(asdict(self) | {"files": files})
 
     @classmethod
-    def from_json(cls, line: bytes) -> Job:
+    def from_json(cls, line: str | bytes) -> Job:
         fields = json.loads(line)
         return cls(**fields | {"files": {name: base64.b64decode(text) for name, text in fields["files"].items()}})
 
@@ -149,6 +147,11 @@ class Node:
     def grade(self, job: Job) -> ExerciseResult:
         return ExerciseResult.model_validate_json(self.ask(job.to_json(), job.seconds))
 
+    def grade_own(self, jobs: Sequence[Job]) -> list[ExerciseResult]:
+        """Grade the course's own code, one exercise, its solution last: see `workbench`."""
+        results = self.ask(json.dumps([job.to_json() for job in jobs]), sum(job.seconds for job in jobs))
+        return [ExerciseResult.model_validate(result) for result in json.loads(results)]
+
     def ask(self, line: str, seconds: float) -> bytes:
         self.sock.settimeout(seconds)
         try:
@@ -222,17 +225,31 @@ class Pool:
     def submit(self, job: Job) -> Future[ExerciseResult]:
         return self.threads.submit(self.grade, job)
 
+    def submit_own(self, jobs: Sequence[Job]) -> Future[list[ExerciseResult]]:
+        """Begin to grade code of the course's own, which needs no process of its own: see `workbench`.
+
+        Args:
+            jobs: of one exercise. The last hands in its solution, which shows that what was tried before left nothing behind.
+        """
+        return self.threads.submit(self.grade_own, jobs)
+
     def grade(self, job: Job) -> ExerciseResult:
+        return self.attempt(lambda node: [node.grade(job)], [job])[0]
+
+    def grade_own(self, jobs: Sequence[Job]) -> list[ExerciseResult]:
+        return self.attempt(lambda node: node.grade_own(jobs), jobs)
+
+    def attempt(self, grade: Callable[[Node], list[ExerciseResult]], jobs: Sequence[Job]) -> list[ExerciseResult]:
         problem = ""
         for _ in range(2):
             try:
-                return self.node().grade(job)
+                return grade(self.node())
             except NodeError as error:
                 problem = str(error)
                 self.discard_node()
                 if self.closing:
                     break
-        return system_fault(job, problem)
+        return [system_fault(job, problem) for job in jobs]
 
     def node(self) -> Node:
         """The node of the calling thread."""

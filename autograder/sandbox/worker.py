@@ -42,6 +42,7 @@ class Server:
         self.objects: list[Any] = []
         self.module: Any = None
         self.names: Any = None
+        self.finder: SourceFinder | None = None
         self.filenames: set[str] = set()
         self.pending: dict[int, tuple[dict, dict]] = {}  # by iterator: the arguments of the call that made it
         self.peer = Peer(sock, self.serve, self.explain, self.describe, self.resolve)
@@ -81,7 +82,9 @@ class Server:
     def op_load(
         self, sources: dict[str, bytes], filenames: dict[str, str], name: str, stand_ins: dict[str, dict[str, Any]]
     ) -> None:
-        sys.meta_path.insert(0, SourceFinder({key: (text, filenames[key]) for key, text in sources.items()}))
+        self.forget()
+        self.finder = SourceFinder({key: (text, filenames[key]) for key, text in sources.items()})
+        sys.meta_path.insert(0, self.finder)
         self.filenames = set(filenames.values())
         for other, functions in stand_ins.items():
             if other != name:
@@ -89,6 +92,15 @@ class Server:
         self.module = importlib.import_module(name)
         vars(self.module).update(stand_ins.get(name, {}))
         self.names = Names(self.module)
+
+    def forget(self) -> None:
+        """Drop what was loaded before."""
+        if self.finder:
+            sys.meta_path.remove(self.finder)
+            for name in self.finder.names:
+                sys.modules.pop(name, None)
+        self.objects.clear()
+        self.pending.clear()
 
     def op_call(self, owner: Any, path: str, args: list, kwargs: dict) -> list:
         """The result, and those arguments that the call changed in place."""

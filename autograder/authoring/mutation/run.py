@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from autograder.authoring.mutation.edits import Mutant, mutants_of
+from autograder.authoring.verify.kills import at
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache
 from autograder.grading.digests import grader_digest
@@ -29,21 +32,22 @@ class Outcome(StrEnum):
 
 @dataclass
 class Trial:
-    """One change of a reference, and what became of it."""
+    """One change of a reference; `result` waits for what the checks say of it."""
 
     exercise: Exercise
     mutant: Mutant
     job: Job
     key: str
-    future: Future[ExerciseResult] = field(default_factory=Future)
+    result: Callable[[], ExerciseResult] | None = None
 
     @property
     def outcome(self) -> Outcome:
         """What its checks say; those that could not be run count as hanging, not as caught."""
-        lost = [check.status for check in self.future.result().checks if check.status not in ACCEPTED]
-        if not lost and self.future.result().checks:
+        checks = self.result().checks
+        lost = {check.status for check in checks if check.status not in ACCEPTED}
+        if checks and not lost:
             return Outcome.SURVIVED
-        return Outcome.CAUGHT if {Status.WRONG, Status.ERROR, Status.NOT_STARTED} & {*lost} else Outcome.HUNG
+        return Outcome.CAUGHT if lost & {Status.WRONG, Status.ERROR, Status.NOT_STARTED} else Outcome.HUNG
 
 
 def mutate(
@@ -55,44 +59,52 @@ def mutate(
 ) -> Iterator[Trial]:
     """Grade every change by the hidden checks of its task; the trials in order, each when it is graded.
 
-    They run in the jail: nobody knows what changed code does to files.
-
     Args:
         nodes: how many are graded at a time.
         cache: the folder with the results of earlier runs.
 
     Raises:
-        NodeError: a grading node could not be started, or ended.
+        NodeError: a grading node could not be started.
     """
     groups = by_libraries(policy, exercises)
     trials = {libraries: [t for e in group for t in trials_of(policy, e)] for libraries, group in groups.items()}
     done, total = 0, sum(map(len, trials.values()))
-    progress("grading changed references", done, total)
+    progress("grading changed solutions", done, total)
     with Cache(cache) as known:
         for libraries, of_group in trials.items():
-            waiting = []
             for trial in of_group:
                 if result := known.get(trial.key, trial.job.learner):
-                    trial.future.set_result(result)
-                else:
-                    waiting.append(trial)
-            needed = {trial.exercise.id for trial in waiting}
-            settings = NodeSettings(str(policy.course.root), sorted(needed), libraries, 0)
-            with Pool(settings, min(nodes, len(waiting))) as pool:
-                for trial in waiting:
-                    trial.future = pool.submit(trial.job)
+                    trial.result = partial(ExerciseResult.model_copy, result)
+            with ExitStack() as pools:
+                if waiting := [trial for trial in of_group if not trial.result]:
+                    needed = dict.fromkeys(trial.exercise.id for trial in waiting)
+                    settings = NodeSettings(str(policy.course.root), [*needed], libraries, 0)
+                    hand_in(pools.enter_context(Pool(settings, nodes)), waiting)
                 for trial in of_group:
-                    known.put(trial.key, trial.future.result())
+                    known.put(trial.key, trial.result())
                     done += 1
-                    progress("grading changed references", done, total)
+                    progress("grading changed solutions", done, total)
                     yield trial
 
 
 def trials_of(policy: Policy, exercise: Exercise) -> Iterator[Trial]:
     depends_on = grader_digest(policy, exercise, 0)
-    others = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
     for mutant in mutants_of(exercise.solution):
-        files = others | {exercise.id: mutant.source.encode()}
-        job = Job("mutant", exercise.id, files, "", SECONDS, task=mutant.task, mistake="")
+        job = _job(exercise, mutant.task, mutant.source.encode(), mistake="")
         key = hashlib.sha256(f"mutate {depends_on} {job.to_json()}".encode()).hexdigest()
         yield Trial(exercise, mutant, job, key)
+
+
+def _job(exercise: Exercise, task: str, source: bytes, mistake: str | None = None) -> Job:
+    others = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
+    return Job("mutant", exercise.id, others | {exercise.id: source}, "", SECONDS, task=task, mistake=mistake)
+
+
+def hand_in(pool: Pool, trials: Sequence[Trial]) -> None:
+    """Task by task, each with the solution last."""
+    for (exercise, task), of_task in groupby(trials, key=lambda trial: (trial.exercise, trial.mutant.task)):
+        together = [*of_task]
+        jobs = [trial.job for trial in together]
+        results = pool.submit_own([*jobs, _job(exercise, task, exercise.solution.read_bytes())])
+        for place, trial in enumerate(together):
+            trial.result = partial(at, results, place)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 
 from autograder.authoring.build import stub_text
 from autograder.authoring.sources import read_marked
@@ -14,7 +15,7 @@ from autograder.catalog import Exercise
 from autograder.grading.digests import grader_digest
 from autograder.grading.judge import CLEAR
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
-from autograder.grading.pool import Job
+from autograder.grading.pool import Job, Pool
 from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
 from autograder.policy import Policy
 
@@ -23,30 +24,58 @@ SECONDS = 600.0
 
 @dataclass
 class Trial:
-    """One thing graded: `what` is "solution", "stub" or a mistake; `key` is a hash of all that its result depends on."""
+    """One thing graded: `what` is "solution", "stub" or a mistake; `key` is a hash of all that its result depends on.
+
+    `together` says that it is tried on one workbench with others of its exercise, the solution last. `result` waits for what came
+    out, and is None until it is handed in.
+    """
 
     what: str | Mistake
     public: bool
+    together: bool
     job: Job
     key: str
-    future: Future[ExerciseResult] = field(default_factory=Future)
+    result: Callable[[], ExerciseResult] | None = None
 
 
 def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
+    """Two trials as learners' work is graded, then all others together; the solution on the last seed ends them."""
     solution = exercise.solution.read_bytes()
-    jobs: list[tuple[str | Mistake, Job]] = [("solution", _job(exercise, solution, seed)) for seed in range(seeds)]
-    jobs.append(("stub", _job(exercise, stub_text(exercise.solution).encode())))
+    jobs: list[tuple[str | Mistake, Job]] = [
+        ("solution", _job(exercise, solution, 0)),
+        ("stub", _job(exercise, stub_text(exercise.solution).encode())),
+    ]
     for mistake in mistakes_of(exercise):
         source = apply_mistake(solution.decode(), mistake).encode()
         jobs.append((mistake, _job(exercise, source, mistake=mistake)))
+    jobs += [("solution", _job(exercise, solution, seed)) for seed in (range(1, seeds) or [0])]
     depends_on = f"verify {grader_digest(policy, exercise, 0)} {_digest(exercise.public_tests.read_bytes())}"
     trials = []
-    for what, job in jobs:
+    for place, (what, job) in enumerate(jobs):
         for public in (False, True):
-            # One run of the public checks is in the jail; what else they try is the course's own.
-            job = replace(job, in_process=public and bool(job.mistake or job.seed))
-            trials.append(Trial(what, public, job, _digest(f"{depends_on} {public} {job.to_json()}".encode())))
+            together = place > 1
+            key = _digest(f"{depends_on} {public} {together} {job.to_json()}".encode())
+            trials.append(Trial(what, public, together, job, key))
     return trials
+
+
+def hand_in(pool: Pool, trials: Sequence[Trial]) -> None:
+    """Hand in those trials of one exercise, by the hidden or by the public checks, that have no result yet."""
+    waiting = [trial for trial in trials if not trial.result]
+    for trial in waiting:
+        if not trial.together:
+            trial.result = pool.submit(trial.job).result
+    together = [trial for trial in waiting if trial.together]
+    if together:
+        last = [] if together[-1] is trials[-1] else [trials[-1]]  # known from before, but needed
+        results = pool.submit_own([trial.job for trial in [*together, *last]])
+        for place, trial in enumerate(together):
+            trial.result = partial(at, results, place)
+
+
+def at(results: Future[list[ExerciseResult]], place: int) -> ExerciseResult:
+    """One of the results, once there are any."""
+    return results.result()[place]
 
 
 def _digest(content: bytes) -> str:
@@ -74,7 +103,7 @@ def judge_trials(
     """
     told: set[tuple[str, str]] = set()  # what one seed has shown already
     for trial in trials:
-        result = trial.future.result()
+        result = trial.result()
         step(trial, result)
         where = str(exercise.public_tests if trial.public else exercise.grader)
         if result.outcome is not Outcome.GRADED:

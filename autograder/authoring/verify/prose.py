@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -14,7 +15,7 @@ import yaml
 from autograder.authoring.build import drift
 from autograder.authoring.verify.report import Problem
 from autograder.catalog import Course, Exercise, Module, near
-from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
+from autograder.grading.mistakes import Loader, Mistake, MistakeError, apply_mistake, load_mistakes
 
 RUNGS = 3  # a question, a pointer, nearly the code
 MISTAKES_NEEDED = 3
@@ -54,7 +55,7 @@ def exercise_problems(exercise: Exercise) -> Iterator[Problem]:
 def can_be_graded(exercise: Exercise) -> bool:
     """Whether there are checks that can be read, and mistakes that can be made."""
     suites = (exercise.grader, exercise.public_tests)
-    return not any(_unreadable(suite) for suite in suites) and not any(_unmakeable(exercise))
+    return not any(_unreadable(suite) for suite in suites) and not _unmakeable(exercise)
 
 
 def doctest_problems(exercises: list[Exercise]) -> Iterator[Problem]:
@@ -101,7 +102,7 @@ def _hints(exercise: Exercise) -> Iterator[Problem]:
 def _entries(path: Path) -> dict:
     """What a YAML file holds for each exercise; nothing, if it cannot be read."""
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return entries if isinstance(entries, dict) else {}
@@ -109,7 +110,7 @@ def _entries(path: Path) -> dict:
 
 def _mistakes(exercise: Exercise) -> Iterator[Problem]:
     where = str(exercise.mistakes)
-    if faults := list(_unmakeable(exercise)):
+    if faults := _unmakeable(exercise):
         yield from (Problem("mistakes", where, fault) for fault in faults)
         return
     made = [mistake.task for mistake in load_mistakes(exercise.mistakes) if mistake.exercise == exercise.name]
@@ -119,27 +120,30 @@ def _mistakes(exercise: Exercise) -> Iterator[Problem]:
             yield Problem("mistakes", where, what)
 
 
-def _unmakeable(exercise: Exercise) -> Iterator[str]:
+def _unmakeable(exercise: Exercise) -> Sequence[str]:
     """Why mistakes of the exercise cannot be read, cannot be made, or do not leave Python behind."""
     try:
-        mistakes = load_mistakes(exercise.mistakes)
+        mistakes = [mistake for mistake in load_mistakes(exercise.mistakes) if mistake.exercise == exercise.name]
     except MistakeError as error:
-        yield str(error)
-        return
-    source = exercise.solution.read_text(encoding="utf-8")
+        return [str(error)]
+    return _faults(exercise.id, exercise.solution.read_text(encoding="utf-8"), tuple(exercise.tasks), tuple(mistakes))
+
+
+@lru_cache(maxsize=64)
+def _faults(name: str, source: str, tasks: tuple[str, ...], mistakes: tuple[Mistake, ...]) -> Sequence[str]:
+    faults = []
     for mistake in mistakes:
-        if mistake.exercise != exercise.name:
-            continue
-        if mistake.task not in exercise.tasks:
-            hint = near(mistake.task, exercise.tasks)
-            yield f"{mistake.name!r} is of {mistake.task!r}, which is no task of {exercise.name}{hint}"
+        if mistake.task not in tasks:
+            hint = near(mistake.task, tasks)
+            faults.append(f"{mistake.name!r} is of {mistake.task!r}, which is no task of {mistake.exercise}{hint}")
             continue
         try:
-            compile(apply_mistake(source, mistake), exercise.id, "exec")
+            compile(apply_mistake(source, mistake), name, "exec")
         except MistakeError as error:
-            yield str(error)
+            faults.append(str(error))
         except SyntaxError as error:
-            yield f"{exercise.name}: {mistake.task}: {mistake.name!r} leaves no Python behind: {error}"
+            faults.append(f"{mistake.exercise}: {mistake.task}: {mistake.name!r} leaves no Python behind: {error}")
+    return faults
 
 
 def _unreadable(suite: Path) -> Problem | None:

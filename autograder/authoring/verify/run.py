@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from autograder import installed
@@ -40,27 +42,38 @@ def verify(
         cache: the folder with the results of earlier runs: what has not changed since is not graded again.
     """
     exercises = [exercise for exercise in policy.exercises() if {exercise.module, exercise.id} & set(targets)]
-    modules = dict.fromkeys(exercise.module for exercise in exercises)
+    absent = {exercise: missing for exercise in exercises if (missing := installed.missing(exercise.packages))}
+    present = [exercise for exercise in exercises if exercise not in absent]
+    gradable = [exercise for exercise in present if prose.can_be_graded(exercise)]
     report = Report()
     progress("reading", 0, 0)
-    report.problems += prose.drift_problems(policy.course, [*modules])
-    for module in modules:
-        report.problems += prose.module_problems(policy.course.module(module))
-    for exercise in exercises:
-        report.problems += prose.exercise_problems(exercise)
-    absent = {exercise: missing for exercise in exercises if (missing := installed.missing(exercise.packages))}
-    report.problems += [Problem("libraries", e.id, installed.in_words(missing)) for e, missing in absent.items()]
-    gradable = [exercise for exercise in exercises if exercise not in absent and prose.can_be_graded(exercise)]
-    for exercise in gradable:
-        report.problems += probes.probe_problems(exercise)
-    with Cache(cache) as known:
-        report.problems += _graded(policy, gradable, seeds, nodes, progress, report, known)
-    progress("running examples, measuring branches", 0, 0)
-    by_module = [[e for e in exercises if e.module == module and e not in absent] for module in modules]
-    with ThreadPoolExecutor(nodes) as threads:  # each runs processes of its own
-        for problems in threads.map(_examples_and_branches, filter(None, by_module)):
-            report.problems += problems
+    with ThreadPoolExecutor(1) as beside:  # nodes are processes; what else there is to do goes on beside them
+        read = beside.submit(lambda: list(_read(policy, exercises, gradable)))
+        ran = [beside.submit(_examples_and_branches, of_module) for of_module in _by_module(present)]
+        with Cache(cache) as known:
+            graded = list(_graded(policy, gradable, seeds, nodes, progress, report, known))
+        progress("running examples, measuring branches", 0, 0)
+        report.problems += read.result()
+        report.problems += [Problem("libraries", e.id, installed.in_words(missing)) for e, missing in absent.items()]
+        report.problems += graded
+        report.problems += [problem for future in ran for problem in future.result()]
     return report
+
+
+def _read(policy: Policy, exercises: Sequence[Exercise], gradable: Sequence[Exercise]) -> Iterator[Problem]:
+    """What files show, without running anything."""
+    modules = dict.fromkeys(exercise.module for exercise in exercises)
+    yield from prose.drift_problems(policy.course, [*modules])
+    for module in modules:
+        yield from prose.module_problems(policy.course.module(module))
+    for exercise in exercises:
+        yield from prose.exercise_problems(exercise)
+    for exercise in gradable:
+        yield from probes.probe_problems(exercise)
+
+
+def _by_module(exercises: Sequence[Exercise]) -> list[list[Exercise]]:
+    return [list(of_module) for _, of_module in groupby(exercises, key=lambda exercise: exercise.module)]
 
 
 def _examples_and_branches(exercises: list[Exercise]) -> list[Problem]:
@@ -90,15 +103,12 @@ def _graded(
 
     for libraries, group in by_libraries(policy, exercises).items():
         trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in group}
-        waiting = []
         for trial in (trial for of_exercise in trials.values() for trial in of_exercise):
             if result := known.get(trial.key, trial.job.learner):
-                trial.future.set_result(result)
-            else:
-                waiting.append(trial)
+                trial.result = partial(ExerciseResult.model_copy, result)
         try:
             with ExitStack() as pools:
-                _submit(pools, waiting, policy, group, libraries, nodes)
+                _hand_in(pools, [*trials.values()], policy, group, libraries, min(nodes, len(group)))
                 for exercise, of_exercise in trials.items():
                     yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
         except NodeError as error:
@@ -109,16 +119,17 @@ def _graded(
             yield Problem("diagnosis", row.exercise, what)
 
 
-def _submit(
+def _hand_in(
     pools: ExitStack,
-    waiting: Sequence[kills.Trial],
+    trials: Sequence[Sequence[kills.Trial]],
     policy: Policy,
     group: Sequence[Exercise],
     libraries: tuple[str, ...],
     nodes: int,
 ) -> None:
-    """Hand them to nodes for the hidden and for the public checks; none is started for nothing."""
+    """Hand the trials of each exercise to nodes for the hidden and for the public checks; none is started for nothing."""
     settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0)
+    waiting = [trial for of_exercise in trials for trial in of_exercise if not trial.result]
     kinds = [public for public in (False, True) if any(trial.public is public for trial in waiting)]
     with ThreadPoolExecutor(len(kinds) or 1) as threads:  # a node takes long to start, and keeps one core busy
         started = [threads.submit(Pool, replace(settings, public=public), 1 if public else nodes) for public in kinds]
@@ -126,8 +137,8 @@ def _submit(
         if not future.exception():
             pools.enter_context(future.result())  # to be closed, even if another did not start
     for public, future in zip(kinds, started, strict=True):
-        for trial in (trial for trial in waiting if trial.public is public):
-            trial.future = future.result().submit(trial.job)
+        for of_exercise in trials:
+            kills.hand_in(future.result(), [trial for trial in of_exercise if trial.public is public])
 
 
 def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:

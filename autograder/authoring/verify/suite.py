@@ -76,10 +76,11 @@ class Suite:
     @cached_property
     def checks(self) -> list[CheckSource]:
         found = []
+        walked = {node: [*ast.walk(node)] for node in (*self.functions.values(), *self._statements)}
         for name, node in self.functions.items():
             if name.rpartition(".")[2].startswith("test_"):
-                nodes = [each for function in self._with_helpers(name, {name}) for each in ast.walk(function)]
-                nodes += [each for statement in self._statements for each in ast.walk(statement)]
+                parts = [*self._with_helpers(name, {name}), *self._statements]
+                nodes = [each for part in parts for each in walked[part]]
                 tasks = self._marked(node) or {task.partition(".")[0] for each in nodes for task in self._tasks(each)}
                 found.append(CheckSource(name, node.lineno, nodes, frozenset(tasks)))
         return found

@@ -1,0 +1,71 @@
+"""Try many pieces of the course's own code, its solution with known mistakes say, one after the other in one child and one worker.
+
+What a learner hands in gets processes of its own, which costs a fork on each side of the wall and the first operations of a
+framework. What one piece leaves behind here, a global setting say, the next would meet: therefore the solution is tried last, and
+where it does not pass then, or something ended the child or the worker, nothing that was found is believed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from autograder.grading.children import Child
+from autograder.grading.grader import CHILDS_SHARE, Grader
+from autograder.grading.jailed import JailedProvider, OwnCode
+from autograder.grading.pool import Job
+from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult
+from autograder.sandbox.handle import Worker
+
+
+def grade_own(grader: Grader, jobs: Sequence[Job]) -> list[ExerciseResult]:
+    """The results of jobs for one exercise, the last of which hands in its solution. What ends a workbench is graded apart.
+
+    Nothing is carried forward: what a task builds on is the course's own, too.
+    """
+    together, apart = list(range(len(jobs))), []
+    while together:
+        results = on_workbench(grader, [jobs[place] for place in together])
+        if len(results) == len(together):
+            break
+        apart.append(together.pop(len(results)))
+    passed = together and together[-1] == len(jobs) - 1 and all(c.status in ACCEPTED for c in results[-1].checks)
+    found = dict(zip(together, results, strict=True)) if passed else {}
+    return [found.get(place) or grader.grade(job) for place, job in enumerate(jobs)]
+
+
+def on_workbench(grader: Grader, jobs: Sequence[Job]) -> list[ExerciseResult]:
+    """The results of as many of the jobs as one child and one worker live for."""
+    grader.forks.prepare()
+    child, results = Child(lambda: tried(grader, jobs)), []
+    for job in jobs:
+        start = time.monotonic()
+        try:
+            answer = child.message(start + CHILDS_SHARE * job.seconds)
+        except TimeoutError:
+            answer = None
+        if not answer:
+            break
+        found = {index: CheckResult.model_validate(check) for index, check in enumerate(answer["checks"])}
+        results.append(grader.result(job, found, time.monotonic() - start))
+    child.end()
+    grader.zygote.sweep()
+    return results
+
+
+def tried(grader: Grader, jobs: Sequence[Job]) -> Iterator[dict]:
+    """Of each job the results of its checks, as long as the first worker lives."""
+    worker: Worker | None = None
+    for job in jobs:
+        judge = grader.judge_of(job)
+        provider: JailedProvider | OwnCode
+        if grader.public:
+            provider = OwnCode(grader.exercise, job.files)
+        else:
+            provider = grader.jailed(judge, job, worker=worker, works=len(jobs))
+        results = {index: result for index, result in judge.run(provider, judge.order) if result is not None}
+        if isinstance(provider, JailedProvider):
+            if provider.is_dead or worker not in (None, provider.worker):
+                return
+            worker = provider.worker
+        yield {"checks": [results[index].model_dump(mode="json") for index in sorted(results)]}
