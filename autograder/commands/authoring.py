@@ -200,8 +200,9 @@ def mutate(
     """
     from itertools import groupby
 
-    from autograder.authoring.mutation import Outcome
+    from autograder.authoring.mutation import Mutant, Outcome
     from autograder.authoring.mutation import mutate as run_mutants
+    from autograder.commands.grade import told_in_words
     from autograder.commands.progress import Progress
     from autograder.grading.cache import default_cache
     from autograder.policy import Policy
@@ -209,15 +210,15 @@ def mutate(
     policy = Policy.load(Course.find(context.obj))
     names = _names(policy.course, targets)
     exercises = [exercise for exercise in policy.exercises() if {exercise.module, exercise.id} & {*names}]
-    with Progress() as progress:
+    with told_in_words(), Progress() as progress:
         trials = run_mutants(policy, exercises, jobs, progress.show, None if no_cache else default_cache())
         for exercise, of_exercise in groupby(trials, key=lambda trial: trial.exercise):
-            by_outcome = {outcome: [] for outcome in Outcome}
+            mutants: dict[Outcome, list[Mutant]] = {outcome: [] for outcome in Outcome}
             for trial in of_exercise:
-                by_outcome[trial.outcome].append(trial.mutant)
-            counts = ", ".join(f"{len(mutants)} {outcome}" for outcome, mutants in by_outcome.items())
-            print(f"{exercise.id}: {sum(map(len, by_outcome.values()))} changes, {counts}", flush=True)
-            for mutant in by_outcome[Outcome.SURVIVED]:
+                mutants[trial.outcome].append(trial.mutant)
+            counts = ", ".join(f"{len(found)} {outcome}" for outcome, found in mutants.items())
+            print(f"{exercise.id}: {sum(map(len, mutants.values()))} changes, {counts}", flush=True)
+            for mutant in mutants[Outcome.SURVIVED]:
                 place = f"{os.path.relpath(exercise.solution)}:{mutant.line}"
                 print(f"  {place} in {mutant.task}\n    - {mutant.before}\n    + {mutant.after}")
 

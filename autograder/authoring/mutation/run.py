@@ -16,7 +16,7 @@ from autograder.authoring.verify.kills import at
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache
 from autograder.grading.digests import grader_digest
-from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.grading.pool import Job, NodeError, NodeSettings, Pool
 from autograder.grading.results import ACCEPTED, ExerciseResult, Status
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy
@@ -42,12 +42,20 @@ class Trial:
 
     @property
     def outcome(self) -> Outcome:
-        """What its checks say; those that could not be run count as hanging, not as caught."""
-        checks = self.result().checks
-        lost = {check.status for check in checks if check.status not in ACCEPTED}
-        if checks and not lost:
-            return Outcome.SURVIVED
-        return Outcome.CAUGHT if lost & {Status.WRONG, Status.ERROR, Status.NOT_STARTED} else Outcome.HUNG
+        """What its checks say.
+
+        Raises:
+            NodeError: they could not be run, for a fault of the grader, say.
+        """
+        result = self.result()
+        lost = {check.status for check in result.checks if check.status not in ACCEPTED}
+        if lost & {Status.WRONG, Status.ERROR, Status.NOT_STARTED}:
+            return Outcome.CAUGHT
+        if Status.TIMEOUT in lost:
+            return Outcome.HUNG
+        if result.has_system_fault or lost:
+            raise NodeError(f"{self.exercise.id}: {result.note or 'checks could not be run'}")
+        return Outcome.SURVIVED
 
 
 def mutate(
