@@ -9,8 +9,8 @@ from autograder.authoring.verify.report import Row
 
 HEAD = """# Kill table
 
-What `autograder verify` measured: every named mistake is handed in as a submission, and graded through the jail by the hidden and
-by the public checks. *Named* counts the mistakes that the diagnosis names to the learner (in brackets: without a second candidate).
+What `autograder verify` measured: every named mistake is handed in, and graded by the hidden checks, through the jail, and by the
+public checks. *Named* counts the mistakes that the diagnosis names to the learner (in brackets: without a second candidate).
 *Noise* is the largest part of a tolerance that the reference's own rounding uses up (at most 0.1), *nearest* how many
 tolerances the nearest mistake is away (at least 10; ∞ where every mistake fails in another way, by a shape or an exception).
 `autograder verify --table` writes this file.
