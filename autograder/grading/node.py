@@ -132,14 +132,29 @@ class GradingLoop:
                 say(stream, self.grade(Job.from_json(line), hello).model_dump_json())
 
     def faults(self) -> dict[str, str]:
-        """What `try_on_references` finds: in a fork, where its operations would start threads that later forks lack."""
-        if not frameworks.must_not_run_before_a_fork(self.settings.libraries):
-            return self.try_on_references()
-        if frameworks.has_other_threads():
-            return dict.fromkeys(
-                self.exercises, "an operation ran while the checks were loaded: it belongs into a check"
-            )
-        child = Child(lambda: iter([self.try_on_references()]))
+        """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
+        cannot_fork = frameworks.must_not_run_before_a_fork(self.settings.libraries)
+        if cannot_fork and frameworks.has_other_threads():
+            words = "an operation ran while the checks were loaded: it belongs into a check"
+            return dict.fromkeys(self.exercises, words)
+        faults = {name: fault for name, exercise in self.exercises.items() if (fault := self.uncollected(exercise))}
+        if self.settings.untried:
+            return faults
+        return faults | (self.rejections_in_a_fork() if cannot_fork else self.rejections())
+
+    def uncollected(self, exercise: Exercise) -> str:
+        """Why there are no checks of an exercise; empty if there are."""
+        suite = self.suite(exercise)
+        place = f"{exercise.module}/{suite.name}"
+        if errors := [text for node, text in self.collection_errors.items() if node.endswith(place)]:
+            return f"{suite} cannot be collected:\n{errors[0]}"
+        if not suite.is_file():
+            return f"there is no {suite}"
+        return "" if exercise.id in self.judges else f"{suite} has no checks"
+
+    def rejections_in_a_fork(self) -> dict[str, str]:
+        """Where operations start threads, which later forks would lack."""
+        child = Child(lambda: iter([self.rejections()]))
         try:
             found = child.message(time.monotonic() + REHEARSAL_SECONDS)
         except TimeoutError:
@@ -147,27 +162,15 @@ class GradingLoop:
         child.end()
         return dict.fromkeys(self.exercises, "its checks did not come to an end") if found is None else found
 
-    def try_on_references(self) -> dict[str, str]:
-        """Why a grader cannot be used, by exercise id: it was not collected, or does not accept its own reference."""
+    def rejections(self) -> dict[str, str]:
+        """Graders that do not accept their own reference, and why."""
         faults = {}
-        for name, exercise in self.exercises.items():
-            suite = self.suite(exercise)
-            if errors := [
-                text
-                for node, text in self.collection_errors.items()
-                if node.endswith(f"{exercise.module}/{suite.name}")
-            ]:
-                faults[name] = f"{suite} cannot be collected:\n{errors[0]}"
-            elif not suite.is_file():
-                faults[name] = f"there is no {suite}"
-            elif name not in self.judges:
-                faults[name] = f"{suite} has no checks"
-            else:
-                judge = self.judges[name]
-                results = [result for _, result in judge.run(self.references, judge.order) if result is not None]
-                if wrong := [result for result in results if result.status not in ACCEPTED]:
-                    words = wrong[0].detail or wrong[0].card or wrong[0].message
-                    faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
+        for name, judge in self.judges.items():
+            results = [result for _, result in judge.run(self.references, judge.order) if result is not None]
+            if wrong := [result for result in results if result.status not in ACCEPTED]:
+                words = wrong[0].detail or wrong[0].card or wrong[0].message
+                suite = self.suite(self.exercises[name])
+                faults[name] = f"{suite} rejects its own reference in {wrong[0].check}:\n{words}"
         return faults
 
     def grade(self, job: Job, hello: Hello) -> ExerciseResult:

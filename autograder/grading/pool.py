@@ -73,6 +73,7 @@ class NodeSettings:
 
     Attributes:
         public: grade with the public checks instead of the hidden ones.
+        untried: do not run every grader on its own reference at the start: the solution is among what is to be graded.
         scratch: the folder below which learners' code may write.
         device: where learners' torch tensors are, "cpu" or "cuda" on the GPU with the number `gpu_number`. What does not use torch
             stays on the CPU, and so does, with `or_cpu`, an exercise whose own solution does not pass there.
@@ -84,6 +85,7 @@ class NodeSettings:
     seed: int
     unsafe: bool = False
     public: bool = False
+    untried: bool = False
     scratch: str | None = None
     device: str = CPU
     gpu_number: str = "0"

@@ -128,7 +128,7 @@ def _hand_in(
     nodes: int,
 ) -> None:
     """Hand the trials of each exercise to nodes for the hidden and for the public checks; none is started for nothing."""
-    settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0)
+    settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0, untried=True)
     waiting = [trial for of_exercise in trials for trial in of_exercise if not trial.result]
     kinds = [public for public in (False, True) if any(trial.public is public for trial in waiting)]
     with ThreadPoolExecutor(len(kinds) or 1) as threads:  # a node takes long to start, and keeps one core busy
