@@ -347,6 +347,14 @@ def test_each_kind_of_mistake_is_named(make, exercise, name, checks):
     }
 
 
+@pytest.mark.parametrize(
+    "body", ["yield x[:size]", "yield x[:size]; raise TypeError('no more')", "raise TypeError; yield"]
+)
+def test_what_ends_an_iteration_counts(hand_in, body):
+    check = hand_in("stream", f"def batches(x, size):\n    {body}\n")["test_batches_are_slices"]
+    assert (check.status in ("wrong", "error"), check.mistakes) == (True, [])
+
+
 def test_what_is_read_from_an_object_counts(make):
     assert make("meter", "never counts") == {
         "test_meter_counts": ["never counts"],
