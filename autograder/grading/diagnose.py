@@ -182,6 +182,8 @@ def same(theirs: Any, ours: Any) -> bool:
         return theirs.keys() == ours.keys() and all(same(value, ours[key]) for key, value in theirs.items())
     if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
         return len(theirs) == len(ours) and all(map(same, theirs, ours))
+    if type(theirs) is not type(ours) and {type(theirs), type(ours)} <= {bool, int, float}:
+        return False
     if getattr(theirs, "requires_grad", False) is not getattr(ours, "requires_grad", False):
         return False
     return compare(theirs, ours, None, Rule(nan=True)) is None
