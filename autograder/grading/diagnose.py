@@ -6,10 +6,9 @@ course's own code, so they run in the grading process, on the trusted side.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from autograder.catalog import Exercise
 from autograder.grading.mistakes import Mistake, MistakeError, apply_mistake, load_mistakes
 from autograder.sandbox.errors import InputChanged, LearnerError
-from autograder.sandbox.proxy import Call, Read, RemoteObject
+from autograder.sandbox.proxy import Call, Read, RemoteObject, of_library
 from autograder.sandbox.scratch import Scratch, names
 from autograder.sandbox.sources import SourceFinder
 from autograder.testing.arrays import Rule
@@ -28,6 +27,7 @@ from autograder.testing.provider import sources_in
 from autograder.testing.tasks import Check
 
 MAX_ITEMS = 10_000  # of an iterator whose items are compared
+MISSING = object()
 BINARY_SLACK = 0.1  # of its size, by which a file that is no text may differ: it holds counters, times and hashes
 
 
@@ -154,7 +154,24 @@ class Replay:
             return False
         if theirs._items is None:
             return True  # judged by what is called on it and read from it
-        return all(same(item, own) for item, own in zip(theirs._items, islice(ours, MAX_ITEMS), strict=False))
+        return same_items(theirs, iter(ours))
+
+
+def same_items(theirs: RemoteObject, ours: Iterator) -> bool:
+    """The same items and, where the check came to the end of them, the same end: no more items, or an error."""
+    if of_library(theirs):  # such as a list for the learner's code to fill, which is still empty here
+        return all(same(item, own) for item, own in zip(theirs._items[:MAX_ITEMS], ours, strict=False))
+    if not all(same(item, next(ours, MISSING)) for item in theirs._items[:MAX_ITEMS]):
+        return False
+    if theirs._end is None or len(theirs._items) > MAX_ITEMS:
+        return True
+    try:
+        next(ours)
+    except StopIteration:
+        return isinstance(theirs._end, StopIteration)
+    except Exception as error:
+        return same_error(theirs._end, error)
+    return False
 
 
 def same(theirs: Any, ours: Any) -> bool:
@@ -165,6 +182,8 @@ def same(theirs: Any, ours: Any) -> bool:
         return theirs.keys() == ours.keys() and all(same(value, ours[key]) for key, value in theirs.items())
     if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
         return len(theirs) == len(ours) and all(map(same, theirs, ours))
+    if type(theirs) is not type(ours) and {type(theirs), type(ours)} <= {bool, int, float}:
+        return False
     if getattr(theirs, "requires_grad", False) is not getattr(ours, "requires_grad", False):
         return False
     return compare(theirs, ours, None, Rule(nan=True)) is None

@@ -170,7 +170,8 @@ class RemoteObject:
     """A function, instance or iterator that lives in the worker.
 
     `_origin` tells where it came from: (None, name) from the module, (LIBRARY, name), (owner, name) an attribute,
-    (owner, ITEM, key), (call,) the result of a call.
+    (owner, ITEM, key), (call,) the result of a call. `_items` are those of the last iteration, None before any, and `_end`
+    is what it ended with: StopIteration or an error, None where nobody asked for more.
     """
 
     _name = ""
@@ -178,7 +179,7 @@ class RemoteObject:
     _origin: tuple = ()
 
     def __init__(self, worker: Worker, number: int, type_name: str):
-        vars(self).update(_worker=worker, _number=number, _type=type_name, _items=None)
+        vars(self).update(_worker=worker, _number=number, _type=type_name, _items=None, _end=None)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -220,8 +221,16 @@ class RemoteObject:
         return self._worker.request("length", self)
 
     def __iter__(self) -> Iterator:
+        vars(self).update(_items=[], _end=None)
+        try:
+            yield from self._items_there()
+            vars(self)["_end"] = StopIteration()
+        except Exception as error:
+            vars(self)["_end"] = error
+            raise
+
+    def _items_there(self) -> Iterator:
         iterator = self._worker.request("iterate", self)
-        vars(self)["_items"] = []
         while True:
             match self._worker.request("next", iterator):
                 case []:

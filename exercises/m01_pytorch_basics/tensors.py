@@ -2,7 +2,7 @@
 
 A tensor is a block of numbers and a way to read it. All seven functions here are a few lines of broadcasting, indexing
 and reductions, with no loop over entries. None changes a tensor that it is given; results lie on the device of their
-input, and where both are of real numbers they have its dtype.
+input, and where both are of real numbers they have its dtype and gradients flow from one to the other.
 
 Letters: N and M rows, D features, C classes, B batch, T positions, Q queries, L windows of W entries.
 `*lead` stands for any number of leading axes, none included.
@@ -137,6 +137,7 @@ def masked_mean(x: Float[Tensor, "B T D"], mask: Bool[Tensor, "B T"]) -> Float[T
 
     What stands at the other positions must not matter, not even where it is nan or infinite: 0 · nan is nan, so
     multiplying by the mask will not do. No gradient flows to those positions. A sequence without any True has the mean 0.
+    A nan at a position that counts is not hidden: it makes the mean nan, in its feature of its sequence.
 
     Args:
         x: a batch of sequences of rows, (B, T, D).

@@ -62,7 +62,7 @@ def evaluate(model: torch.nn.Module, batches: Batches, loss_function: LossFuncti
 
     Afterwards every module of the model is in the mode that it was in before, and each for itself: somebody may have
     frozen a part of a training model by putting it into evaluation mode. Parameters, their `.grad` and running
-    statistics stay as they are.
+    statistics stay as they are, and autograd records, or does not, as it did before.
 
     Args:
         model: judged, not changed.

@@ -123,7 +123,8 @@ def detach_target(
     the parameters. Otherwise the model would learn to make s' look like s as well, against the arrow of time.
 
     Mind the shapes: the model returns (N, 1), the rewards are (N,), and the difference of those two is (N, N) without a
-    word of complaint.
+    word of complaint. Whether the model is in training or in evaluation mode is not decided here: it is used in the mode
+    that it is in.
 
     Args:
         model: V, from (N, D) to (N, 1).
@@ -168,7 +169,7 @@ def accumulate_gradients(
     multiple. Each is walked back before the next one begins, so that one record at a time is kept. `loss_function`
     returns the mean over the rows that it is given: weigh each group's by its share of all rows, len(group) / N.
 
-    As with `backward`, gradients are *added* to what `.grad` holds.
+    As with `backward`, gradients are *added* to what `.grad` holds. The model is used in the mode that it is in.
 
     Args:
         model: its parameters' `.grad` are what this is about.

@@ -33,7 +33,8 @@ def scaled_dot_product_attention(
         mask: True where query t may attend to key s; of a shape that broadcasts to (..., T, S). None allows all.
 
     Returns:
-        The tuple (output, weights) of shapes (..., T, V) and (..., T, S), in the dtype of the inputs.
+        The tuple (output, weights) of shapes (..., T, V) and (..., T, S), in the dtype of the inputs. Gradients flow
+        back through both.
 
     Reference:
         Vaswani et al., Attention Is All You Need (2017), section 3.2.1, equation 1.

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.catalog import Course
@@ -347,11 +348,24 @@ def test_each_kind_of_mistake_is_named(make, exercise, name, checks):
     }
 
 
+@pytest.mark.parametrize(
+    "body", ["yield x[:size]", "yield x[:size]; raise TypeError('no more')", "raise TypeError; yield"]
+)
+def test_what_ends_an_iteration_counts(hand_in, body):
+    check = hand_in("stream", f"def batches(x, size):\n    {body}\n")["test_batches_are_slices"]
+    assert (check.status in ("wrong", "error"), check.mistakes) == (True, [])
+
+
 def test_what_is_read_from_an_object_counts(make):
     assert make("meter", "never counts") == {
         "test_meter_counts": ["never counts"],
         "test_meter_has_the_mean_of_what_it_saw": ["never counts"],
     }
+
+
+def test_an_int_is_not_a_float_nor_a_bool():
+    assert same(2, 2) and same(np.float64(2.0), 2.0)
+    assert not same(2, 2.0) and not same(1.0, True) and not same([0], [False])
 
 
 def test_a_tensor_that_wants_gradients_is_another_one():

@@ -17,7 +17,7 @@ def regression(probe, rows=11):
 def assert_shapes(result, features, records):
     w, b, losses = result
     assert_shape(w, (features,), np.float64, name="w")
-    assert_shape(b, (), name="b")
+    assert isinstance(b, float), f"b is a {type(b).__name__} where a float was expected"
     assert isinstance(losses, list), f"losses is a {type(losses).__name__} where a list was expected"
     assert len(losses) == records, f"losses has {len(losses)} items, expected {records}"
 
@@ -100,7 +100,9 @@ def test_batch_gd_gives_weights_a_bias_and_one_loss_more_than_steps(learner, pro
 
 def test_batch_gd_without_steps_returns_zeros_and_their_loss(learner, probe):
     x, y = regression(probe)
-    assert_close(learner.batch_gd(x, y, 0.1, 0), (np.zeros(3), 0.0, [float(np.mean(y**2))]))
+    result = learner.batch_gd(x, y, 0.1, 0)
+    assert_close(result, (np.zeros(3), 0.0, [float(np.mean(y**2))]))
+    assert_shapes(result, features=3, records=1)
 
 
 def test_batch_gd_takes_its_first_step_along_the_mean_gradient(learner, probe):
@@ -159,7 +161,9 @@ def test_minibatch_gd_gives_weights_a_bias_and_one_loss_more_than_epochs(learner
 def test_minibatch_gd_without_epochs_returns_zeros_and_their_loss(learner, probe):
     x, y = regression(probe)
     expected = (np.zeros(3), 0.0, [float(np.mean(y**2))])
-    assert_close(learner.minibatch_gd(x, y, 0.1, 0, 4, probe.generator()), expected)
+    result = learner.minibatch_gd(x, y, 0.1, 0, 4, probe.generator())
+    assert_close(result, expected)
+    assert_shapes(result, features=3, records=1)
 
 
 def test_minibatch_gd_with_all_rows_in_a_batch_is_batch_gd(learner, reference, probe):
@@ -202,6 +206,14 @@ def test_minibatch_gd_equals_the_reference(learner, reference, probe):
     assert_close(result, reference.minibatch_gd(x, y, lr=lr, epochs=5, batch_size=4, rng=rng))
 
 
+@pytest.mark.stage("whole")
+def test_minibatch_gd_draws_one_permutation_an_epoch_and_nothing_else(learner, probe):
+    (x, y), rng = regression(probe), probe.generator()
+    following = "lambda gd, x, y, rng: [gd(x, y, 0.03, 3, 4, rng), rng.permutation(len(x))][1]"
+    got = learner.library("builtins").eval(following)(learner.minibatch_gd, x, y, rng)
+    assert_close(got, [rng.permutation(11) for _ in range(4)][-1], name="the permutation that comes next")
+
+
 @pytest.mark.stage("robust")
 def test_minibatch_gd_on_one_row_and_on_one_feature(learner, reference, probe):
     for rows, features in ((1, 3), (5, 1)):
@@ -218,7 +230,9 @@ def test_sgd_gives_weights_a_bias_and_one_loss_more_than_epochs(learner, probe):
 def test_sgd_without_epochs_returns_zeros_and_their_loss(learner, probe):
     x, y = regression(probe)
     expected = (np.zeros(3), 0.0, [float(np.mean(y**2))])
-    assert_close(learner.sgd(x, y, 0.1, 0, probe.generator()), expected)
+    result = learner.sgd(x, y, 0.1, 0, probe.generator())
+    assert_close(result, expected)
+    assert_shapes(result, features=3, records=1)
 
 
 def test_sgd_on_one_row_is_batch_gd(learner, reference, probe):

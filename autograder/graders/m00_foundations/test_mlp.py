@@ -65,6 +65,15 @@ def test_init_params_equals_the_reference(learner, reference, probe):
     assert_close(learner.init_params(deepcopy(rng), d, m, c), reference.init_params(deepcopy(rng), d, m, c))
 
 
+@pytest.mark.stage("whole")
+def test_init_params_draws_the_weights_and_nothing_else(learner, probe):
+    d, m, c, rng = probe.size("D"), probe.size("M"), probe.size("C"), probe.generator()
+    following = "lambda init_params, rng, *sizes: [init_params(rng, *sizes), rng.standard_normal()][1]"
+    draws = deepcopy(rng).standard_normal(d * m + m * c + 1)
+    got = learner.library("builtins").eval(following)(learner.init_params, rng, d, m, c)
+    assert_close(got, draws[-1], name="the number that the generator gives next")
+
+
 @pytest.mark.stage("robust")
 def test_init_params_of_one_input_one_unit_or_one_class(learner, reference, probe):
     rng = probe.generator()

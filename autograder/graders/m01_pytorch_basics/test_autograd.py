@@ -183,6 +183,11 @@ def test_jacobian_leaves_x_and_the_parameters_of_a_model_alone(learner, probe):
         assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
 
 
+def test_jacobian_computes_the_value_once(learner, probe):
+    calls = made(learner, "lambda jacobian, x: [n := [], jacobian(lambda x: [n.append(1), x.exp()][1], x), len(n)][2]")
+    assert calls(learner.jacobian, probe.tensor("N")) == 1, "the function is called once"
+
+
 @pytest.mark.stage("whole")
 def test_jacobian_equals_the_reference(learner, reference, probe):
     for text, spec in (
@@ -340,6 +345,12 @@ BACKWARD = """lambda loss, model, *given, **options: [
 ][1]"""
 
 
+MODES = """lambda function, model, training, *given: [
+    seen := [], model.train(training), model.register_forward_hook(lambda model, *_: seen.append(model.training)),
+    function(model, *given), [*seen, model.training]
+][-1]"""
+
+
 @pytest.mark.stage("shape")
 def test_detach_target_returns_a_single_number(learner, probe):
     model, _ = value_network(learner, probe)
@@ -400,6 +411,13 @@ def test_detach_target_leaves_the_parameters_alone_before_backward(learner, prob
     assert_close(dict(model.state_dict()), state, name="the parameters")
 
 
+def test_detach_target_uses_the_model_in_the_mode_that_it_is_in(learner, probe):
+    model, _ = value_network(learner, probe)
+    for training in (True, False):
+        seen = made(learner, MODES)(learner.detach_target, model, training, *transitions(probe))
+        assert set(seen) == {training}, f"training was and stays {training}"
+
+
 @pytest.mark.stage("whole")
 def test_detach_target_equals_the_reference(learner, reference, probe):
     (model, state), given = value_network(learner, probe), transitions(probe)
@@ -443,6 +461,11 @@ def of_the_whole(state, x, y):
     return [loss.item(), {name: leaf.grad for name, leaf in leaves.items()}]
 
 
+KEEPING = """lambda accumulate_gradients, model, x, y, size: [
+    seen := [], accumulate_gradients(model, lambda output, y: [seen.append(…), (output - y).square().mean()][1], x, y, size)
+][0]"""
+
+
 def mse_of(module):
     return module.library("torch").nn.functional.mse_loss
 
@@ -478,20 +501,17 @@ def test_accumulate_gradients_weighs_a_smaller_last_group_by_its_rows(learner, p
 
 
 def test_accumulate_gradients_takes_the_rows_in_order_and_no_more_than_size_at_once(learner, probe):
-    seen = learner.library("collections").UserList()
-    keeping = made(learner, "lambda seen: lambda output, y: [seen.append(y), ((output - y) ** 2).mean()][1]")(seen)
+    keeping = made(learner, KEEPING.replace("…", "y"))
     (model, _), (x, y) = regressor(learner, probe), regression(probe, 11)
-    learner.accumulate_gradients(model, keeping, x, y, 4)
-    assert_close(list(seen), [y[:4], y[4:8], y[8:]], name="the targets that the loss function was given, call by call")
+    seen = keeping(learner.accumulate_gradients, model, x, y, 4)
+    assert_close(seen, [y[:4], y[4:8], y[8:]], name="the targets that the loss function was given, call by call")
 
 
 def test_accumulate_gradients_walks_each_group_back_before_the_next_one_begins(learner, probe):
-    seen = learner.library("collections").UserList()
-    text = "lambda seen, model: lambda output, y: [seen.append(model[0].bias.grad is None), (output - y).square().mean()][1]"
-    model, (x, y) = regressor(learner, probe)[0], regression(probe, 11)
-    peeking = made(learner, text)(seen, model)
-    learner.accumulate_gradients(model, peeking, x, y, 4)
-    assert_close(list(seen), [True, False, False], name="whether .grad was None when the loss function was called")
+    peeking = made(learner, KEEPING.replace("…", "model[0].bias.grad is None"))
+    (model, _), (x, y) = regressor(learner, probe), regression(probe, 11)
+    seen = peeking(learner.accumulate_gradients, model, x, y, 4)
+    assert_close(seen, [True, False, False], name="whether .grad was None when the loss function was called")
 
 
 def test_accumulate_gradients_adds_to_what_is_there(learner, probe):
@@ -508,6 +528,14 @@ def test_accumulate_gradients_leaves_the_parameters_as_they_are(learner, probe):
     model, state = regressor(learner, probe)
     learner.accumulate_gradients(model, mse_of(learner), *regression(probe, 11), 4)
     assert_close(dict(model.state_dict()), state)
+
+
+def test_accumulate_gradients_uses_the_model_in_the_mode_that_it_is_in(learner, probe):
+    model, _ = regressor(learner, probe)
+    for training in (True, False):
+        given = mse_of(learner), *regression(probe, 11), 4
+        seen = made(learner, MODES)(learner.accumulate_gradients, model, training, *given)
+        assert set(seen) == {training}, f"training was and stays {training}"
 
 
 @pytest.mark.stage("whole")

@@ -71,6 +71,15 @@ def test_every_operation_gives_a_value(learner, probe):
         assert_close(y.grad, 0.0, name=f"the gradient of {steps} before any backward")
 
 
+@pytest.mark.stage("shape")
+def test_every_operation_gives_a_new_value(learner, probe):
+    is_same, number = learner.library("operator").is_, probe.scalar(0.5, 3.0)
+    for steps in ("a + 0", "0 + a", "a - 0", "1 * a", "a * 1", "a / 1", "a**1", "a.relu()", "a + 2", "3 - a", "a * 5"):
+        values = computed(learner, steps, a=number)
+        assert is_same(values["y"], values["a"]) is False, f"{steps} is another Value than a"
+        assert_close(values["a"].data, number, name=f"a after {steps}")
+
+
 def test_backward_on_a_number_that_was_not_computed_gives_it_the_gradient_one(learner, probe):
     value = learner.Value(probe.scalar(2.0, 5.0))
     value.backward()
@@ -126,8 +135,8 @@ def test_tanh_has_the_slope_one_minus_its_square(learner, probe):
 
 def test_relu_lets_positive_numbers_through_and_nothing_else(learner, probe):
     for number in (probe.scalar(0.5, 3.0), -probe.scalar(0.5, 3.0)):
-        assert_as_torch(learner, "a.relu()", a=number)
         assert_as_torch(learner, "a.relu() + 2 * a", a=number)
+        assert_as_torch(learner, "a.relu()", a=number)
 
 
 def test_slopes_are_multiplied_along_a_path(learner, probe):

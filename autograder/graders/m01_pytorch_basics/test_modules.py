@@ -413,6 +413,13 @@ def test_mlp_draws_its_parameters_as_linear_layers_do(learner):
     assert_uniform(state["2.weight"], 1.0 / math.sqrt(300), "2.weight, with D = 300,")
 
 
+@pytest.mark.task("MLP")
+def test_mlp_is_built_from_linear_layers_of_your_own(learner, probe):
+    model, is_own = learner.MLP(probe.shape("D K M C")), "lambda part, kind: isinstance(part, kind)"
+    own = [made(learner, is_own)(part, learner.Linear) for part in model.children()]
+    assert own == [True, False, True, False, True], "the modules at 0, 2, 4 are of your class Linear"
+
+
 @pytest.mark.stage("whole")
 def test_mlp_loads_what_torch_has_saved_and_computes_the_same(learner, probe):
     oracle = torch_network(probe.shape("D K M C"), torch.nn.Tanh)

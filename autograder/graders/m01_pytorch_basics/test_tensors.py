@@ -83,6 +83,13 @@ def test_standardize_along_the_last_axis_is_a_layer_norm(learner, probe):
     assert_close(learner.standardize(x, dim=-1, eps=eps), expected)
 
 
+@pytest.mark.stage("whole")
+def test_standardize_has_the_slopes_that_are_measured(learner, reference, probe):
+    x, dy, eps = probe.tensor(5, 3, dtype=torch.float64), probe.tensor(5, 3, dtype=torch.float64), 0.5
+    _, (dx, *_) = learner.vjp("standardize", [x, 0, eps], dy)
+    assert_gradients(lambda x: reference.standardize(x, 0, eps), [x], [dx], dy, names=["x"])
+
+
 @pytest.mark.stage("robust")
 def test_standardize_leaves_a_feature_that_never_varies_at_zero(learner, probe):
     x = probe.tensor("N D")
@@ -210,6 +217,13 @@ def test_pairwise_distances_of_as_many_points_on_both_sides_are_not_transposed(l
     assert_close(learner.pairwise_distances(x, y), reference.pairwise_distances(x, y))
 
 
+@pytest.mark.stage("whole")
+def test_pairwise_distances_have_the_slopes_that_are_measured(learner, reference, probe):
+    x, y, dy = (probe.tensor(*shape, dtype=torch.float64) for shape in ((3, 2), (5, 2), (3, 5)))
+    _, gradients = learner.vjp("pairwise_distances", [x, y], dy)
+    assert_gradients(reference.pairwise_distances, [x, y], gradients, dy, names=["x", "y"])
+
+
 @pytest.mark.stage("robust")
 def test_pairwise_distances_of_near_points_far_from_the_origin(learner, reference, probe):
     for dtype, offset in ((torch.float32, 1000.0), (torch.float64, 1e7)):
@@ -220,7 +234,8 @@ def test_pairwise_distances_of_near_points_far_from_the_origin(learner, referenc
 @pytest.mark.stage("robust")
 def test_pairwise_distances_of_equal_points_are_exactly_zero(learner, probe):
     x = 1000.0 + probe.tensor("N D")
-    assert (learner.pairwise_distances(x, x).diagonal() == 0.0).all(), "the distances of points to themselves are 0"
+    got = learner.pairwise_distances(x, torch.cat([x, x[:1]]))
+    assert (got.diagonal() == 0.0).all(), "the distances of points to themselves are 0"
 
 
 @pytest.mark.stage("robust")
@@ -273,6 +288,13 @@ def test_batched_outer_with_any_leading_axes_equals_the_reference(learner, refer
 def test_batched_outer_agrees_with_einsum(learner, probe):
     x, y = probe.tensor("B T N", dtype=torch.float64), probe.tensor("B T M", dtype=torch.float64)
     assert_close(learner.batched_outer(x, y), torch.einsum("btn,btm->btnm", x, y))
+
+
+@pytest.mark.stage("whole")
+def test_batched_outer_has_the_slopes_that_are_measured(learner, reference, probe):
+    x, y, dy = (probe.tensor(*shape, dtype=torch.float64) for shape in ((2, 3), (2, 5), (2, 3, 5)))
+    _, gradients = learner.vjp("batched_outer", [x, y], dy)
+    assert_gradients(reference.batched_outer, [x, y], gradients, dy, names=["x", "y"])
 
 
 @pytest.mark.stage("robust")
@@ -397,6 +419,14 @@ def test_masked_mean_ignores_nan_and_infinity_where_the_mask_is_false(learner, r
     for padding in (float("nan"), float("inf"), -float("inf")):
         dirty = torch.where(mask[..., None], x, torch.tensor(padding))
         assert_close(learner.masked_mean(dirty, mask), expected, name=f"the mean beside {padding}")
+
+
+@pytest.mark.stage("robust")
+def test_masked_mean_does_not_hide_a_nan_that_counts(learner, reference, probe):
+    x, mask = probe.tensor("B T D"), mask_of(probe)
+    expected = torch.zeros(probe.shape("B D"), dtype=torch.bool)
+    x[-1, 0, 1], expected[-1, 1] = float("nan"), True
+    assert_close(learner.masked_mean(x, mask).isnan(), expected, name="where the mean is nan")
 
 
 @pytest.mark.stage("robust")

@@ -249,6 +249,13 @@ def test_evaluate_switches_recording_on_again(learner, probe):
     assert learner.library("torch").is_grad_enabled() is True, "autograd records again afterwards"
 
 
+def test_evaluate_leaves_recording_switched_off_where_it_was(learner, probe):
+    unrecorded = learner.library("torch").no_grad()
+    afterwards = "lambda evaluate, *given: [evaluate(*given), __import__('torch').is_grad_enabled()][1]"
+    given = plain(learner, plain_state(probe)), batches_of(probe, 6, 3), mse(learner)
+    assert unrecorded(made(learner, afterwards))(learner.evaluate, *given) is False, "autograd still does not record"
+
+
 def test_evaluate_puts_a_model_back_into_the_mode_that_it_was_in(learner, probe):
     for training in (True, False):
         model = normalized(learner, plain_state(probe))
@@ -382,7 +389,7 @@ def test_fit_judges_in_evaluation_mode_and_goes_on_in_training_mode(learner, ref
 
 def test_fit_goes_through_the_batches_anew_in_every_epoch(learner, reference, probe):
     """A loader that shuffles gives them in another order each time."""
-    state, validation, results = plain_state(probe), batches_of(probe, 4), []
+    state, results = plain_state(probe), []
     rows = [(x[0], y[0]) for x, y in batches_of(probe, *[1] * 11)]
     seed = int(probe.integers(1, high=10**6)[0])
     for module in (learner, reference):
@@ -390,7 +397,10 @@ def test_fit_goes_through_the_batches_anew_in_every_epoch(learner, reference, pr
         generator = module.library("torch").Generator()
         generator.manual_seed(seed)
         loader = data.DataLoader(rows, batch_size=4, shuffle=True, generator=generator)
-        results.append(fitted(module, state, loader, validation, 3, plain))
+        other = data.DataLoader(
+            rows, batch_size=4, sampler=data.RandomSampler(rows, num_samples=4, generator=generator)
+        )
+        results.append(fitted(module, state, loader, other, 3, plain))
     assert_close(*results, name="[history, state_dict]")
 
 

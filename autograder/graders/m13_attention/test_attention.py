@@ -10,6 +10,12 @@ from autograder.testing import assert_close, assert_gradients, assert_shape
 LEADS = ("", "H ", "B H ")
 
 
+@pytest.fixture(autouse=True)
+def repeatable(learner, probe):
+    """The same first parameters whenever the inputs are the same: a check that failed can be repeated."""
+    learner.library("torch").manual_seed(int(probe.integers(1, high=10**9)[0]))
+
+
 def qkv(probe, lead="B H ", dtype=torch.float32):
     """Queries, keys and values with K ≠ V and T ≠ S; few sequences and heads, for those who write loops."""
     probe.fix("B", 3)
@@ -150,6 +156,24 @@ def test_scaled_dot_product_attention_agrees_with_pytorch(learner, probe):
 
 
 @pytest.mark.stage("whole")
+def test_scaled_dot_product_attention_is_as_exact_as_float64_allows(learner, reference, probe):
+    (q, k, v), mask, _ = small_case(probe)
+    for given in (None, mask):
+        expected = reference.scaled_dot_product_attention(q, k, v, given)
+        assert_close(learner.scaled_dot_product_attention(q, k, v, given), expected)
+
+
+@pytest.mark.stage("whole")
+def test_scaled_dot_product_attention_reads_the_last_axes_of_a_mask_where_other_sizes_agree(learner, reference, probe):
+    n = probe.size("T")
+    q, k, v = (probe.tensor(n, n, *axes) for axes in ((n, "K"), ("S", "K"), ("S", "V")))  # as many B and H as T
+    for spec in ((n, "S"), (n, n, "S")):
+        mask = random_mask(probe, *spec)
+        expected = reference.scaled_dot_product_attention(q, k, v, mask.expand(n, n, n, -1).clone())
+        assert_close(learner.scaled_dot_product_attention(q, k, v, mask), expected)
+
+
+@pytest.mark.stage("whole")
 def test_scaled_dot_product_attention_agrees_with_two_loops(learner, probe):
     q, k, v = qkv(probe, "")
     mask = random_mask(probe, "T S")
@@ -177,10 +201,11 @@ def test_scaled_dot_product_attention_takes_any_number_of_leading_axes(learner, 
 @pytest.mark.stage("whole")
 def test_scaled_dot_product_attention_lets_gradients_through_to_q_k_and_v(learner, reference, probe):
     inputs = [*qkv(probe), random_mask(probe, "B H T S")]
-    dy = probe.tensor("B H T V")
-    _, gradients = learner.vjp("scaled_dot_product_attention", inputs, (dy, None))
-    _, expected = reference.vjp("scaled_dot_product_attention", inputs, (dy, None))
-    assert_close(gradients, expected, name="the gradients of q, k, v and the mask")
+    dy, dweights = probe.tensor("B H T V"), probe.tensor("B H T S")
+    for upstream in ((dy, None), (dy, dweights)):
+        _, gradients = learner.vjp("scaled_dot_product_attention", inputs, upstream)
+        _, expected = reference.vjp("scaled_dot_product_attention", inputs, upstream)
+        assert_close(gradients, expected, name="the gradients of q, k, v and the mask")
 
 
 @pytest.mark.stage("robust")
@@ -291,7 +316,6 @@ def test_multi_head_attention_has_the_parameters_that_were_agreed(learner, probe
             assert_shape(state[name], shape, torch.float32, name=name)
 
 
-@pytest.mark.stage("shape")
 def test_multi_head_attention_takes_the_parameters_that_it_is_given(learner, probe):
     for bias in (True, False):
         model, shapes = make(learner, probe, bias=bias)
@@ -337,6 +361,20 @@ def test_multi_head_attention_starts_from_random_weights_of_moderate_size(learne
     for name, value in model.state_dict().items():
         assert torch.isfinite(value).all() and value.abs().max() < 10.0, f"{name} is finite and of moderate size"
         assert len(shapes[name]) == 1 or value.std() > 0.01, f"{name} is random"
+
+
+@pytest.mark.stage("whole")
+@pytest.mark.task("MultiHeadAttention")
+def test_multi_head_attention_starts_as_linear_layers_do(learner):
+    """Evenly between minus and plus one over the root of the number of inputs."""
+    state = learner.MultiHeadAttention(70, 30, key_width=3, value_width=5).state_dict()
+    for name, value in state.items():
+        bound = 1.0 / math.sqrt(150 if name.startswith("out_proj") else 70)
+        places = (value.flatten().double().sort().values / bound + 1.0) / 2.0  # of a Linear: uniform over 0 … 1
+        distance = (places - torch.linspace(0.0, 1.0, len(places), dtype=torch.float64)).abs().max()
+        # By Dvoretzky, Kiefer and Wolfowitz one of the eight is farther off once in 1e10.
+        assert distance < math.sqrt(math.log(1.6e11) / (2 * len(places))) + 1.0 / len(places), f"{name} is even"
+        assert value.abs().max() <= bound * (1.0 + 1e-6), f"{name} lies within the bound of a Linear"
 
 
 def test_multi_head_attention_to_a_single_key_is_its_value_projected(learner, probe):
@@ -391,6 +429,8 @@ def test_multi_head_attention_of_x_to_itself_equals_the_reference(learner, refer
     expected, _ = loaded(reference, probe, state)
     x = probe.tensor("B T D")
     assert_close(model(x), expected(x))
+    model.eval()
+    assert_close(model(x), expected(x), name="the result in evaluation mode")
 
 
 @pytest.mark.stage("whole")
@@ -414,7 +454,7 @@ def test_multi_head_attention_broadcasts_masks_of_many_shapes(learner, reference
     model, state = loaded(learner, probe)
     expected, _ = loaded(reference, probe, state)
     x, memory = probe.tensor("B T D"), probe.tensor("B S D")
-    for spec in ("T S", "B 1 T S", "B 1 1 S", "1 H T S", "B H T S"):
+    for spec in ("T S", "B 1 T S", "B 1 1 S", "1 H T S", "B H T S", "H T S", "S"):
         mask = random_mask(probe, spec)
         full = mask.expand(probe.shape("B H T S")).clone()
         assert_close(model(x, memory, mask), expected(x, memory, full), name=f"with a mask ({', '.join(spec.split())})")
@@ -612,6 +652,13 @@ def test_attention_backward_agrees_with_autograd(learner, reference, probe):
     inputs, dy = [*qkv(probe), random_mask(probe, "B H T S")], probe.tensor("B H T V")
     _, expected = reference.vjp("scaled_dot_product_attention", inputs, (dy, None))
     assert_close(learner.attention_backward(dy, *inputs), tuple(expected[:3]))
+
+
+@pytest.mark.stage("whole")
+def test_attention_backward_does_without_autograd(learner, reference, probe):
+    inputs, dy = [*qkv(probe), random_mask(probe, "B H T S")], probe.tensor("B H T V")
+    unrecorded = learner.library("torch").inference_mode()(learner.attention_backward)
+    assert_close(unrecorded(dy, *inputs), reference.attention_backward(dy, *inputs))
 
 
 @pytest.mark.stage("whole")
