@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autograder.catalog import Course
@@ -359,6 +360,12 @@ def test_a_tensor_that_wants_gradients_is_another_one():
     x = torch.ones(2)
     assert same(x, x.clone()) and same({"x": [x]}, {"x": [x.clone()]})
     assert not same(x.clone().requires_grad_(), x) and not same([x], [x.clone().requires_grad_()])
+
+
+def test_an_answer_of_another_kind_is_another_one():
+    for theirs, ours in ((np.array(2.0), 2.0), ([1.0], (1.0,)), (2, 2.0), (True, 1), ({"x": [1]}, {"x": (1,)})):
+        assert not same(theirs, ours) and not same(ours, theirs)
+    assert same(np.float64(2.0), 2.0) and same((1, [2.0]), (np.int64(1), [2.0])), "a check cannot tell these apart"
 
 
 def test_what_reads_its_own_source_reads_that_of_the_mistake(course):
