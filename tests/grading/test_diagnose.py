@@ -380,6 +380,9 @@ def test_files_are_the_same_by_name_and_size_and_those_that_are_no_text_roughly(
     assert same_files({"a/graph.pb": graph, "run.17": b"x"}, {"run.4": b"y", "a/graph.pb": later})
     assert not same_files({"a/graph.pb": graph}, {"a/graph.pb": 2 * graph})
     assert not same_files({"a/graph.pb": graph}, {"b/graph.pb": graph})
+    events = "run/events.out.tfevents"
+    assert same_files({f"{events}.17": graph}, {f"{events}.4": graph}), "an event has one size"
+    assert not same_files({f"{events}.17": graph}, {f"{events}.4": graph + b"\xff"})
     assert not same_files({"run.17": b"x"}, {"run.17": b"x", "run.4": b"x"})
     assert not same_files({"card.md": 1000 * b"x"}, {"card.md": 1001 * b"x"})
     assert not same_files({"card.md": 1000 * b"x"}, {"card.md": graph})
