@@ -219,5 +219,5 @@ def same_error(theirs: BaseException, ours: BaseException) -> bool:
 
 
 def raised_by_hand(error: LearnerError) -> bool:
-    """Whether a line of the learner's own raised it, in words of their own. What NumPy or torch says of a slip tells slips apart."""
+    """Whether a `raise` of the learner's did it, in words of their own. What a library says of a slip tells slips apart."""
     return bool(error.frames) and str(error.frames[-1][-1]).lstrip().startswith("raise")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.diagnose import Diagnosis, same, same_files
+from autograder.grading.diagnose import Diagnosis, same, same_error, same_files
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.sandbox.errors import learner_error
 from autograder.testing.probe import Probe
 from tests.courses import write_files
 
@@ -366,6 +367,16 @@ def test_an_answer_of_another_kind_is_another_one():
     for theirs, ours in ((np.array(2.0), 2.0), ([1.0], (1.0,)), (2, 2.0), (True, 1), ({"x": [1]}, {"x": (1,)})):
         assert not same(theirs, ours) and not same(ours, theirs)
     assert same(np.float64(2.0), 2.0) and same((1, [2.0]), (np.int64(1), [2.0])), "a check cannot tell these apart"
+
+
+def test_an_error_of_a_library_is_the_same_if_it_says_the_same():
+    def raised(line):
+        return learner_error("ValueError", "shapes (2,) (3,)", [("m/plain.py", 3, "scale", line)])
+
+    assert same_error(raised("return factor * x"), ValueError("shapes (2,) (3,)"))
+    assert not same_error(raised("return factor * x"), ValueError("shapes (3,) (2,)")), "another slip"
+    assert same_error(raised('raise ValueError("no")'), ValueError("too small")), "everybody has words of their own"
+    assert not same_error(raised('raise ValueError("no")'), TypeError("shapes (2,) (3,)"))
 
 
 def test_what_reads_its_own_source_reads_that_of_the_mistake(course):
