@@ -21,6 +21,7 @@ from autograder.sandbox.errors import InputChanged, LearnerError
 from autograder.sandbox.proxy import Call, Read, RemoteObject
 from autograder.sandbox.scratch import Scratch, names
 from autograder.sandbox.sources import SourceFinder
+from autograder.sandbox.worker import MAX_MESSAGE
 from autograder.testing.arrays import Rule
 from autograder.testing.compare import compare
 from autograder.testing.failures import CheckFailed, NotLoaded
@@ -215,7 +216,7 @@ def same_error(theirs: BaseException, ours: BaseException) -> bool:
         return isinstance(ours, CheckFailed)
     if not isinstance(theirs, LearnerError) or theirs.etype != type(ours).__name__:
         return False
-    return theirs.message == str(ours) or raised_by_hand(theirs)
+    return theirs.message == str(ours)[:MAX_MESSAGE] or raised_by_hand(theirs)
 
 
 def raised_by_hand(error: LearnerError) -> bool:
