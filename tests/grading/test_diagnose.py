@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.diagnose import Diagnosis, same, same_files
+from autograder.grading.diagnose import Diagnosis, same, same_error, same_files
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.sandbox.errors import learner_error
 from autograder.testing.probe import Probe
 from tests.courses import write_files
 
@@ -375,6 +376,22 @@ def test_a_tensor_that_wants_gradients_is_another_one():
     assert not same(x.clone().requires_grad_(), x) and not same([x], [x.clone().requires_grad_()])
 
 
+def test_an_answer_of_another_kind_is_another_one():
+    for theirs, ours in ((np.array(2.0), 2.0), ([1.0], (1.0,)), (2, 2.0), (True, 1), ({"x": [1]}, {"x": (1,)})):
+        assert not same(theirs, ours) and not same(ours, theirs)
+    assert same(np.float64(2.0), 2.0) and same((1, [2.0]), (np.int64(1), [2.0])), "a check cannot tell these apart"
+
+
+def test_an_error_of_a_library_is_the_same_if_it_says_the_same():
+    def raised(line):
+        return learner_error("ValueError", "shapes (2,) (3,)", [("m/plain.py", 3, "scale", line)])
+
+    assert same_error(raised("return factor * x"), ValueError("shapes (2,) (3,)"))
+    assert not same_error(raised("return factor * x"), ValueError("shapes (3,) (2,)")), "another slip"
+    assert same_error(raised('raise ValueError("no")'), ValueError("too small")), "everybody has words of their own"
+    assert not same_error(raised('raise ValueError("no")'), TypeError("shapes (2,) (3,)"))
+
+
 def test_what_reads_its_own_source_reads_that_of_the_mistake(course):
     pairs = Diagnosis(course.exercise("plain")).mistakes["scale"]
     functions = [module._find("scale") for _, module in pairs]
@@ -387,6 +404,9 @@ def test_files_are_the_same_by_name_and_size_and_those_that_are_no_text_roughly(
     assert same_files({"a/graph.pb": graph, "run.17": b"x"}, {"run.4": b"y", "a/graph.pb": later})
     assert not same_files({"a/graph.pb": graph}, {"a/graph.pb": 2 * graph})
     assert not same_files({"a/graph.pb": graph}, {"b/graph.pb": graph})
+    events = "run/events.out.tfevents"
+    assert same_files({f"{events}.17": graph}, {f"{events}.4": graph}), "an event has one size"
+    assert not same_files({f"{events}.17": graph}, {f"{events}.4": graph + b"\xff"})
     assert not same_files({"run.17": b"x"}, {"run.17": b"x", "run.4": b"x"})
     assert not same_files({"card.md": 1000 * b"x"}, {"card.md": 1001 * b"x"})
     assert not same_files({"card.md": 1000 * b"x"}, {"card.md": graph})

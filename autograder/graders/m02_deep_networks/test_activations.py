@@ -113,7 +113,8 @@ def test_leaky_relu_grad_is_the_slope_of_leaky_relu(learner, reference, probe):
 @pytest.mark.stage("robust")
 def test_leaky_relu_grad_at_zero_is_the_slope(learner, probe):
     slope = probe.scalar(0.1, 0.9)
-    assert_close(learner.leaky_relu_grad(np.zeros(probe.size("N")), slope), np.full(probe.size("N"), slope))
+    x = np.concatenate([np.zeros(2), away_from_zero(probe).ravel()])
+    assert_close(learner.leaky_relu_grad(x, slope), np.where(x > 0, 1.0, slope))
 
 
 @pytest.mark.stage("robust")
@@ -125,7 +126,7 @@ def test_leaky_relu_grad_of_huge_inputs(learner, probe):
 @pytest.mark.stage("robust")
 def test_leaky_relu_grad_with_slopes_above_one_and_below_zero(learner, reference, probe):
     x = 3.0 * probe.normal("N D")
-    for slope in (probe.scalar(1.5, 4.0), probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0):
+    for slope in (probe.scalar(1.5, 4.0), probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0, 3):
         assert_close(learner.leaky_relu_grad(x, slope), reference.leaky_relu_grad(x, slope))
 
 
@@ -222,7 +223,8 @@ def test_elu_grad_is_the_slope_of_elu(learner, reference, probe):
 @pytest.mark.stage("robust")
 def test_elu_grad_at_zero_is_alpha(learner, probe):
     alpha = probe.scalar(0.3, 3.0)
-    assert_close(learner.elu_grad(np.zeros(probe.size("N")), alpha), np.full(probe.size("N"), alpha))
+    x = np.concatenate([np.zeros(2), away_from_zero(probe).ravel()])
+    assert_close(learner.elu_grad(x, alpha), np.where(x > 0, 1.0, alpha * np.exp(x)))
 
 
 @pytest.mark.stage("robust")

@@ -41,8 +41,9 @@ def random_state(probe, shapes):
 
 def loaded(module, probe, sizes, activation="tanh"):
     """A network with random parameters, and these."""
-    model, state = make(module, sizes, activation), random_state(probe, layout(sizes))
-    model.load_state_dict(state)
+    model = make(module, sizes, activation, generator=generator(module))
+    state = random_state(probe, layout(sizes))
+    model.load_state_dict(dict(model.state_dict()) | state)  # one that has more than it should is judged by what it has
     return model, state
 
 
@@ -169,7 +170,7 @@ def test_deep_mlp_draws_its_weights_from_the_first_layer_to_the_last(learner, pr
 
 def test_deep_mlp_scales_weights_by_the_gain_over_the_root_of_fan_in(learner, probe):
     gain = probe.scalar(0.3, 3.0)
-    for sizes in DEPTHS:
+    for sizes in reversed(DEPTHS):
         got = weights_of(make(learner, sizes, gain=gain, generator=generator(learner)))
         factors = [rms(weight) / rms(drawn) for weight, drawn in zip(got, draws(sizes), strict=True)]
         expected = [gain / math.sqrt(fan_in) for fan_in in sizes[:-1]]
@@ -229,9 +230,10 @@ def test_deep_mlp_goes_on_where_the_generator_stands(learner, probe):
 @pytest.mark.stage("robust")
 def test_deep_mlp_without_a_generator_draws_from_that_of_torch(learner, probe):
     learner.library("torch").manual_seed(SEED)
-    first, second = (weights_of(make(learner, (160, 250), gain=0.7))[0] for _ in range(2))
+    first, second, third = (weights_of(make(learner, (160, 250), gain=0.7))[0] for _ in range(3))
     assert abs(rms(first).item() / (0.7 / math.sqrt(160)) - 1.0) < 0.06, "the weights have the size that was asked for"
-    assert (first != second).float().mean() > 0.99, "two networks do not begin alike"
+    for one, other in ((first, second), (second, third), (first, third)):
+        assert (one != other).float().mean() > 0.99, "no two networks begin alike"
     learner.library("torch").manual_seed(SEED)
     assert_close(weights_of(make(learner, (160, 250), gain=0.7))[0], first, name="the weights after the same seed")
 
@@ -392,6 +394,14 @@ def test_layer_gradient_norms_leave_the_parameters_alone(learner, probe):
     assert_norms(learner.layer_gradient_norms(model, x, targets), before)
 
 
+def test_layer_gradient_norms_leave_the_model_in_the_mode_it_is_in(learner, probe):
+    model, _, x, targets = case(learner, probe, (3, 7, 2))
+    for training in (True, False):
+        model.train(training)
+        learner.layer_gradient_norms(model, x, targets)
+        assert model.training is training, "a model in training stays in training, one in evaluation in evaluation"
+
+
 @pytest.mark.stage("whole")
 def test_layer_gradient_norms_equal_the_reference(learner, reference, probe):
     for sizes in DEPTHS:
@@ -447,6 +457,18 @@ def test_layer_gradient_norms_skip_whatever_has_one_axis(learner, reference, pro
 
 
 @pytest.mark.stage("robust")
+def test_layer_gradient_norms_of_weights_that_lie_in_no_linear_layer(learner, reference, probe):
+    got, state, x = [], random_state(probe, {"weight": (5, 3), "bias": (5,)}), probe.tensor("N 3")
+    targets = torch.from_numpy(probe.integers("N", high=5))
+    for module in (learner, reference):
+        model = module.library("torch").nn.RNNCell(3, 5)  # tanh(x · wᵀ + b), and a second matrix that multiplies zeros
+        zeros = {"weight_hh": torch.zeros(5, 5), "bias_hh": torch.zeros(5)}
+        model.load_state_dict({"weight_ih": state["weight"], "bias_ih": state["bias"]} | zeros)
+        got.append(module.layer_gradient_norms(model, x, targets))
+    assert_norms(*got)
+
+
+@pytest.mark.stage("robust")
 def test_layer_gradient_norms_of_a_float64_model(learner, probe):
     model, state, x, targets = case(learner, probe, (3, 7, 5, 2), torch.float64)
     norms = learner.layer_gradient_norms(model, x, targets)
@@ -487,6 +509,11 @@ def everywhere(norm, others):
     return [[*others[:place], norm, *others[place:]] for place in (0, 2, len(others))]
 
 
+def verdicts(learner, cases, **thresholds):
+    """All answers, before any of them is judged: what several slips answer alike in one case they do not in all."""
+    return [learner.diagnose_gradients(norms, **thresholds) for norms in cases]
+
+
 @pytest.mark.stage("shape")
 def test_diagnose_gradients_answers_with_one_of_three_words(learner, probe):
     for norm in (1e-5, 0.7, 1e5):
@@ -499,15 +526,14 @@ def test_diagnose_gradients_calls_ordinary_norms_healthy(learner, probe):
 
 
 def test_diagnose_gradients_sees_one_vanish_in_any_layer(learner, probe):
-    for norm in (1e-9, 1e-4, 9.5e-4):
-        for norms in everywhere(norm, ordinary(probe)):
-            assert learner.diagnose_gradients(norms) == "vanishing"
+    cases = [norms for norm in (1e-9, 1e-4, 9.5e-4) for norms in everywhere(norm, ordinary(probe))]
+    cases += everywhere(2e-3, [1e-4, 1e-5, 1e-4, 1e-6])
+    assert verdicts(learner, cases) == ["vanishing"] * len(cases)
 
 
 def test_diagnose_gradients_sees_one_explode_in_any_layer(learner, probe):
-    for norm in (1050.0, 1e4, 1e9):
-        for norms in everywhere(norm, ordinary(probe)):
-            assert learner.diagnose_gradients(norms) == "exploding"
+    cases = [norms for norm in (1050.0, 1e4, 1e9) for norms in everywhere(norm, ordinary(probe))]
+    assert verdicts(learner, cases) == ["exploding"] * len(cases)
 
 
 def test_diagnose_gradients_sees_all_vanish_or_explode_together(learner, probe):
@@ -554,28 +580,29 @@ def test_diagnose_gradients_does_not_care_for_the_order_of_the_layers(learner, p
 
 @pytest.mark.stage("robust")
 def test_diagnose_gradients_counts_a_norm_at_a_threshold_as_beyond_it(learner):
-    assert learner.diagnose_gradients([0.25, 0.7, 1.0], low=0.25, high=8.0) == "vanishing"
-    assert learner.diagnose_gradients([1.0, 8.0, 0.7], low=0.25, high=8.0) == "exploding"
+    vanishing, exploding = [[0.25, 0.7, 1.0], [0.7, 0.2, 1.0]], [[1.0, 8.0, 0.7], [1.0, 9.0, 0.7]]
+    found = verdicts(learner, [*vanishing, *exploding], low=0.25, high=8.0)
+    assert found == ["vanishing", "vanishing", "exploding", "exploding"]
 
 
 @pytest.mark.stage("robust")
 def test_diagnose_gradients_calls_them_exploding_where_some_vanish_as_well(learner):
-    assert learner.diagnose_gradients([1e-9, 0.5, 1e9]) == "exploding"
-    assert learner.diagnose_gradients([1e9, 0.5, 0.0]) == "exploding"
+    cases = [[1e-9, 0.5, 1e9], [1e9, 0.5, 0.0], [0.5, 1e9, 1.0]]
+    assert verdicts(learner, cases) == ["exploding"] * 3
 
 
 @pytest.mark.stage("robust")
 def test_diagnose_gradients_calls_what_is_not_finite_exploding(learner):
     for wrong in (math.inf, math.nan):
-        for norms in ([wrong, 1.0, 1.0], [1.0, wrong, 1.0], [1.0, 1.0, wrong], [0.0, wrong], [wrong, 0.0], [wrong]):
-            assert learner.diagnose_gradients(norms) == "exploding"
+        cases = [wrong, 1.0, 1.0], [1.0, wrong, 1.0], [1.0, 1.0, wrong], [0.0, wrong], [wrong, 0.0], [wrong]
+        assert verdicts(learner, cases) == ["exploding"] * len(cases)
 
 
 @pytest.mark.stage("robust")
 def test_diagnose_gradients_calls_norms_of_zero_vanishing(learner):
-    for norms in ([0.0, 0.5, 1.0], [1.0, 0.0, 0.5], [0.0, 0.0], [0.0]):
-        assert learner.diagnose_gradients(norms) == "vanishing"
-        assert learner.diagnose_gradients(norms, low=0.0) == "vanishing"
+    cases = [0.0, 0.5, 1.0], [1.0, 0.0, 0.5], [0.0, 0.0], [0.0]
+    assert verdicts(learner, cases) == ["vanishing"] * len(cases)
+    assert verdicts(learner, cases, low=0.0) == ["vanishing"] * len(cases)
 
 
 @pytest.mark.stage("robust")

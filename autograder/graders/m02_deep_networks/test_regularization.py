@@ -245,10 +245,10 @@ def test_dropout_forward_refuses_what_is_no_probability_below_one(learner, probe
 def test_dropout_forward_draws_once_in_training_and_not_at_all_in_evaluation(learner, probe):
     replay, rng = np.random.default_rng(SEED), learner.library("numpy").random.default_rng(SEED)
     x, p = probe.normal(*MANY), rate(probe)
-    for training in (False, True, False, True):
-        _, kept = learner.dropout_forward(x, p, rng, training=training)
+    for share, training in ((p, False), (p, True), (0.0, True), (p, False), (p, True)):
+        _, kept = learner.dropout_forward(x, share, rng, training=training)
         if training:
-            assert_close(kept, replay.random(x.shape) >= p, name="kept")
+            assert_close(kept, replay.random(x.shape) >= share, name="kept")
 
 
 # dropout_backward

@@ -134,7 +134,7 @@ def test_early_stopping_of_two_equal_metrics_keeps_the_first(learner, probe):
 
 
 def test_early_stopping_leaves_the_model_as_it_is(learner, probe):
-    for metrics, kind in (((5.0, 3.0, 4.0), "bad"), ((5.0, 4.0, 3.0), "good")):
+    for metrics, kind in (((5.0, 3.0, 4.0), "bad"), ((5.0, 4.0, 3.0), "good"), ((3.0, 4.0, 5.0), "last")):
         stopping, model, states, _ = run(learner, probe, metrics, patience=2)
         assert_close(model.state_dict(), states[2], name=f"the weights after a {kind} epoch")
     for training in (True, False):
@@ -235,9 +235,9 @@ def test_early_stopping_waits_for_five_epochs_unless_told_otherwise(learner):
 @pytest.mark.stage("robust")
 def test_early_stopping_takes_nan_for_no_improvement(learner, probe):
     for mode in ("min", "max"):
-        metrics = (math.nan, 3.0, math.nan, math.nan, 3.0)
+        metrics = (math.nan, 3.0, math.nan, math.nan, 3.0, 3.0)
         stopping, model, states, found = run(learner, probe, metrics, patience=2, mode=mode)
-        assert_close(found, [False, False, False, True, True], name=f"the answers in mode {mode!r}")
+        assert_close(found, [False] * 3 + [True] * 3, name=f"the answers in mode {mode!r}")
         assert_close([stopping.best, stopping.best_epoch], [3.0, 1], name="best and best_epoch")
         stopping.restore(model)
         assert_close(model.state_dict(), states[1], name="the restored weights")

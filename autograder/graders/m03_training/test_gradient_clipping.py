@@ -42,7 +42,8 @@ def assert_like(clipped, grads):
 def test_clip_by_value_returns_a_list_of_gradients_like_those_it_was_given(learner, probe):
     for dtype in (torch.float16, torch.float32, torch.float64):
         grads = several(probe, dtype=dtype)
-        assert_like(learner.clip_by_value(grads, 0.5), grads)
+        for given in (grads, tuple(grads)):
+            assert_like(learner.clip_by_value(given, 0.5), grads)
 
 
 def test_clip_by_value_leaves_small_entries_as_they_are(learner, probe):
@@ -96,6 +97,14 @@ def test_clip_by_value_of_huge_and_infinite_entries(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_clip_by_value_lets_nan_be_seen(learner, probe):
+    limit = probe.scalar(0.3, 3.0)
+    (clipped,) = learner.clip_by_value([torch.tensor([math.nan, 2.0 * limit, 0.0])], limit)
+    assert torch.isnan(clipped).tolist() == [True, False, False], "nan is not larger than the limit, and stays nan"
+    assert_close(clipped[1:], torch.tensor([limit, 0.0]), name="the other entries")
+
+
+@pytest.mark.stage("robust")
 def test_clip_by_value_of_no_gradients_at_all_is_an_empty_list(learner):
     assert_close(learner.clip_by_value([], 0.5), [])
 
@@ -107,8 +116,8 @@ def test_clip_by_value_of_no_gradients_at_all_is_an_empty_list(learner):
 def test_clip_by_global_norm_returns_a_list_of_gradients_and_a_float(learner, probe):
     for dtype in (torch.float16, torch.float32, torch.float64):
         grads = several(probe, dtype=dtype)
-        for max_norm in (0.5, 100.0):
-            result = learner.clip_by_global_norm(grads, max_norm)
+        for given, max_norm in ((grads, 0.5), (tuple(grads), 0.5), (grads, 100.0), (tuple(grads), 100.0)):
+            result = learner.clip_by_global_norm(given, max_norm)
             assert isinstance(result, tuple | list) and len(result) == 2, "the gradients and the norm are returned"
             assert_like(result[0], grads)
             assert isinstance(result[1], float), "the norm is a float"

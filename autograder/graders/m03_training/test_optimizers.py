@@ -177,6 +177,13 @@ def test_momentum_without_mu_takes_nine_tenths(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_momentum_that_keeps_nothing_steps_by_the_gradient(learner, probe):
+    param, (first, second) = problem(probe, steps=2)
+    places = path(learner.momentum, param, [first, second], lr=0.2, mu=0.0)
+    assert_close(places, [param - 0.2 * first, param - 0.2 * first - 0.2 * second])
+
+
+@pytest.mark.stage("robust")
 def test_momentum_at_a_new_learning_rate_moves_by_that_times_the_buffer(learner, reference, probe):
     param, (first, second) = problem(probe, steps=2)
     _, state = reference.momentum(param, first, {}, lr=0.7, mu=0.6)
@@ -258,6 +265,13 @@ def test_nesterov_without_mu_takes_nine_tenths(learner, probe):
     param, grads = problem(probe, steps=3)
     expected = torch_path(torch.optim.SGD, param, grads, lr=0.2, momentum=0.9, nesterov=True)
     assert_close(path(learner.nesterov, param, grads, lr=0.2), expected)
+
+
+@pytest.mark.stage("robust")
+def test_nesterov_that_keeps_nothing_steps_by_the_gradient(learner, probe):
+    param, (first, second) = problem(probe, steps=2)
+    places = path(learner.nesterov, param, [first, second], lr=0.2, mu=0.0)
+    assert_close(places, [param - 0.2 * first, param - 0.2 * first - 0.2 * second])
 
 
 @pytest.mark.stage("robust")
@@ -431,6 +445,13 @@ def test_rmsprop_leaves_an_entry_without_a_gradient_where_it_is(learner, referen
 
 
 @pytest.mark.stage("robust")
+def test_rmsprop_that_keeps_nothing_follows_the_sign_of_the_gradient(learner, probe):
+    param, (first, second) = problem(probe, steps=2)
+    places = path(learner.rmsprop, param, [first, second], lr=0.2, alpha=0.0, eps=0.0)
+    assert_close(places, [param - 0.2 * first.sign(), param - 0.2 * first.sign() - 0.2 * second.sign()])
+
+
+@pytest.mark.stage("robust")
 def test_rmsprop_of_parameters_in_turn_keeps_them_apart(learner, reference, probe):
     problems = [problem(probe, steps=3) for _ in range(3)]
     assert_close(in_turn(learner.rmsprop, problems, lr=0.3), in_turn(reference.rmsprop, problems, lr=0.3))
@@ -582,6 +603,15 @@ def test_adam_after_a_thousand_steps_corrects_nothing(learner, probe):
     state = moments(probe, step=1000)
     new, after = learner.adam(param, grad, state, lr=0.3, beta1=0.6, beta2=0.7, eps=0.2)
     assert_close(new, param - 0.3 * after["exp_avg"] / (after["exp_avg_sq"].sqrt() + 0.2))
+
+
+@pytest.mark.stage("robust")
+def test_adam_goes_on_correcting_as_long_as_its_memory_is(learner, reference, probe):
+    param, (grad,) = problem(probe, steps=1)
+    options = {"lr": 0.3, "beta1": 0.9995, "beta2": 0.9997, "eps": 0.02}
+    for step in (30, 1000):
+        state = moments(probe, step=step)
+        assert_close(learner.adam(param, grad, state, **options), reference.adam(param, grad, state, **options))
 
 
 @pytest.mark.stage("robust")
@@ -790,9 +820,12 @@ def test_adam_class_uses_the_betas_it_was_given(learner, reference, probe):
 
 @of_the_class
 def test_adam_class_uses_the_weight_decay_it_was_given(learner, probe):
-    values, zeros, decay = several(probe), [torch.zeros_like(value) for value in several(probe)], probe.scalar(0.2, 0.9)
-    (after,) = train(learner, values, [zeros], lr=0.3, weight_decay=decay, eps=0.2)
-    assert_close(after, [v - 0.3 * decay * v / (decay * v.abs() + 0.2) for v in values])
+    values, grads, decay = several(probe), several(probe), probe.scalar(0.2, 0.9)
+    options = {"lr": 0.3, "betas": (0.0, 0.0), "eps": 0.2}  # nothing is kept, so that no step knows of another
+    after, then = train(learner, values, [grads, [torch.zeros_like(v) for v in values]], weight_decay=decay, **options)
+    pulls = [grad + decay * v for v, grad in zip(values, grads, strict=True)]
+    assert_close(after, [v - 0.3 * pull / (pull.abs() + 0.2) for v, pull in zip(values, pulls, strict=True)])
+    assert_close(then, [v - 0.3 * decay * v / (decay * v.abs() + 0.2) for v in after], name="without a gradient")
 
 
 @of_the_class
@@ -854,19 +887,48 @@ def test_adam_class_leaves_the_gradients_as_they_are(learner, probe):
 
 
 @of_the_class
+def test_adam_class_moves_them_where_they_lie_in_memory(learner, probe):
+    values, grads = several(probe), several(probe)
+    model, library = Model(learner, values), learner.library
+    detached = library("builtins").map(library("operator").methodcaller("detach"), model.parameters())
+    views = model.torch.nn.ParameterList(detached)  # other tensors in the same memory
+    optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
+    model.backward(grads)
+    optimizer.step()
+    expected = [value - 0.3 * grad.sign() for value, grad in zip(values, grads, strict=True)]
+    assert_close(model.values, expected)
+    assert_close([getattr(views, str(i)) for i in range(3)], expected, name="what else lies in the same memory")
+
+
+@of_the_class
+def test_adam_class_keeps_what_it_remembers_out_of_autograd(learner, probe):
+    model = Model(learner, several(probe))
+    optimizer = learner.Adam(model.parameters(), lr=0.3, weight_decay=0.2)
+    model.backward(several(probe))
+    optimizer.step()
+    python, op = learner.library("builtins"), learner.library("operator")
+    states = python.map(op.methodcaller("values"), python.map(op.attrgetter("state"), [optimizer]))
+    moments = python.map(op.itemgetter("exp_avg"), learner.library("itertools").chain.from_iterable(states))
+    assert_close(python.list(python.map(op.attrgetter("requires_grad"), moments)), [False] * 3, name="requires_grad")
+
+
+@of_the_class
 def test_adam_class_calls_the_closure_once_and_returns_its_loss(learner, probe):
-    values, grads, calls = several(probe), several(probe), []
+    values, grads, library = several(probe), several(probe), learner.library
     model = Model(learner, values)
     optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
     model.backward(grads)
-
-    def closure():
-        calls.append("called")
-        return 2.5
-
-    assert_close(optimizer.step(closure), 2.5, name="what step returns")
-    assert len(calls) == 1, f"the closure is called once, not {len(calls)} times"
+    losses = library("itertools").count(7)  # the loss is 7 at the first call, 8 at the second
+    assert_close(optimizer.step(library("functools").partial(library("builtins").next, losses)), 7, name="the loss")
+    assert_close(library("builtins").next(losses), 8, name="the loss of the next call")
     assert_close(model.values, [value - 0.3 * grad.sign() for value, grad in zip(values, grads, strict=True)])
+
+
+@of_the_class
+def test_adam_class_returns_a_loss_that_is_a_tensor_as_it_is(learner, probe):
+    model, loss = Model(learner, several(probe)), torch.tensor(2.5, dtype=torch.float64)
+    optimizer = learner.Adam(model.parameters(), lr=0.3)
+    assert_close(optimizer.step(learner.library("functools").partial(model.torch.clone, loss)), loss)
 
 
 @of_the_class
@@ -883,7 +945,9 @@ def test_adam_class_calls_the_closure_before_it_moves_anything(learner, probe):
 def test_adam_class_lets_the_closure_use_autograd(learner, probe):
     model = Model(learner, several(probe))
     optimizer = learner.Adam(model.parameters(), lr=0.3)
-    assert optimizer.step(learner.library("torch").is_grad_enabled), "gradients are enabled while the closure runs"
+    assert optimizer.step(model.torch.is_grad_enabled), "gradients are enabled while the closure runs"
+    step = model.torch.no_grad()(optimizer.step)  # called where they are disabled
+    assert step(model.torch.is_grad_enabled), "gradients are enabled while the closure runs, wherever step is called"
 
 
 @pytest.mark.stage("whole")

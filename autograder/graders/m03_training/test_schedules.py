@@ -90,7 +90,10 @@ def test_step_decay_may_let_the_rate_grow_and_may_drop_at_every_step(learner, pr
 @pytest.mark.stage("robust")
 def test_step_decay_has_no_lower_bound(learner, probe):
     lr = 1e-3 * peak(probe)
-    assert_close(learner.step_decay(50, lr, 5, 0.1), 1e-10 * lr)
+    assert_close(
+        learner.step_decay(50, lr, 5, 0.1) / (1e-10 * lr), 1.0, name="the rate, as a share of what it should be"
+    )
+    assert_close(learner.step_decay(50, lr, 1, 0.9), 0.9**50 * lr)
 
 
 # exponential_decay
@@ -483,10 +486,10 @@ def test_reduce_on_plateau_leaves_the_rate_while_the_metric_gets_better(learner,
 
 
 def test_reduce_on_plateau_forgives_as_many_bad_epochs_as_patience_says(learner, probe):
-    for patience in (0, 1, 3):
+    for patience in (1, 0, 3):
         lr, factor = peak(probe), probe.scalar(0.2, 0.8)
-        found = follow(learner.ReduceOnPlateau(lr, factor=factor, patience=patience), [2.0] * (patience + 2))
-        assert_close(found, [lr] * (patience + 1) + [factor * lr], name=f"the rates with patience {patience}")
+        found = follow(learner.ReduceOnPlateau(lr, factor=factor, patience=patience), [3.0] + [2.0] * (patience + 2))
+        assert_close(found, [lr] * (patience + 2) + [factor * lr], name=f"the rates with patience {patience}")
 
 
 def test_reduce_on_plateau_counts_again_from_zero_after_an_improvement(learner, probe):
@@ -522,9 +525,9 @@ def test_reduce_on_plateau_takes_no_best_from_an_improvement_that_is_too_small(l
 def test_reduce_on_plateau_of_a_metric_exactly_at_the_threshold_is_bad(learner, probe):
     lr = peak(probe)
     low = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, threshold=0.25)
-    assert_close(follow(low, [4.0, 3.0]), [lr, 0.5 * lr], name='the rates in mode "min"')
+    assert_close(follow(low, [8.0, 6.0, 5.5]), [lr, 0.5 * lr, 0.5 * lr], name='the rates in mode "min"')
     high = learner.ReduceOnPlateau(lr, mode="max", factor=0.5, patience=0, threshold=0.25)
-    assert_close(follow(high, [4.0, 5.0]), [lr, 0.5 * lr], name='the rates in mode "max"')
+    assert_close(follow(high, [4.0, 5.0, 5.5]), [lr, 0.5 * lr, 0.5 * lr], name='the rates in mode "max"')
 
 
 def test_reduce_on_plateau_in_mode_max_wants_the_metric_to_rise(learner, probe):

@@ -163,8 +163,8 @@ def test_output_shape_counts_what_a_walk_over_the_image_counts(learner, referenc
 @pytest.mark.stage("robust")
 def test_output_shape_of_a_kernel_that_just_fits_is_one_place(learner):
     assert_close(learner.output_shape((3, 7), (3, 7)), (1, 1))
-    assert_close(learner.output_shape((3, 7), (4, 3), (2, 5), (2, 1), (2, 4)), (1, 1))
     assert_close(learner.output_shape((1, 2), (1, 1), stride=(3, 4)), (1, 1))
+    assert_close(learner.output_shape((3, 7), (4, 3), (2, 5), (2, 1), (2, 4)), (1, 1))
 
 
 @pytest.mark.stage("robust")
@@ -347,6 +347,8 @@ def test_conv2d_forward_refuses_filters_with_another_number_of_channels(learner,
         x, w, b = probe.normal(2, channels, 4, 5), probe.normal(6, seen, 2, 3), probe.normal(6)
         with pytest.raises(ValueError):
             learner.conv2d_forward(x, w, b, groups=groups)
+    with pytest.raises(ValueError):  # two places and twice the channels: NumPy can reshape and broadcast these
+        learner.conv2d_forward(probe.normal(2, 3, 4, 5), probe.normal(6, 6, 4, 4), probe.normal(6))
 
 
 @pytest.mark.stage("robust")
@@ -448,7 +450,8 @@ def test_conv2d_backward_equals_plain_loops(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_conv2d_backward_equals_the_reference(learner, reference, probe):
-    for setting in SETTINGS:
+    as_many_filters_as_channels = ((5, 7), (2, 3), 3, 3, {})  # a matrix over the channels can be transposed unnoticed
+    for setting in (*SETTINGS, as_many_filters_as_channels):
         x, w, _, options = of_setting(probe, setting)
         dy = probe.normal(2, len(w), *reference.output_shape(x.shape[2:], w.shape[2:], **geometry_of(options)))
         assert_close(learner.conv2d_backward(dy, x, w, **options), reference.conv2d_backward(dy, x, w, **options))
@@ -618,6 +621,8 @@ def test_col2im_puts_a_single_column_on_its_window(learner, probe):
 
 
 def test_col2im_adds_up_where_windows_overlap(learner):
+    x = learner.col2im(np.array([[[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]]]), (1, 1, 1, 4), (1, 2))
+    assert_close(x, np.array([[[[1.0, 10.0, 20.0, 32.0]]]]))
     x = learner.col2im(np.ones((1, 6, 6)), (1, 1, 4, 4), (2, 3))
     assert_close(x, np.outer([1.0, 2.0, 2.0, 1.0], [1.0, 2.0, 2.0, 1.0])[None, None])
 
