@@ -215,8 +215,8 @@ def train(
 def evaluate(model: torch.nn.Module, part: Part, batch_size: int = 256) -> dict[str, Any]:
     """Judge a classifier on a part of the data: how often is it right, and what does it take for what?
 
-    The model is put into evaluation mode and stays in it. Nothing is recorded for a backward pass, no weight and no
-    running statistic moves.
+    The model is put into evaluation mode and stays in it. Nothing is recorded for a backward pass (but what comes after
+    the call can be again), no weight and no running statistic moves.
 
     Args:
         model: any classifier of images.

@@ -144,6 +144,21 @@ def test_meter_has_the_mean_of_what_it_saw(learner):
     assert_close(meter.mean(), 7.0)
 """
 
+EACH = """\
+def each(values, function):
+    # BEGIN SOLUTION
+    for value in values:
+        function(value)
+    # END SOLUTION
+"""
+
+TEST_EACH = """\
+def test_each_calls_the_function_for_every_value(learner):
+    seen = []
+    learner.each([1.0, 4.0, 2.0], seen.append)
+    assert seen == [1.0, 4.0, 2.0]
+"""
+
 WRITES = """\
 def normalise(x):
     # BEGIN SOLUTION
@@ -242,6 +257,9 @@ MISTAKES = (
     + slip("Meter", "never counts", "self.count += 1", "pass")
     + slip("Meter", "starts at zero", "start, 0", "0.0, 0")
     + slip("Meter", "keeps the last", "+= value", "= value")
+    + "each:\n"
+    + slip("each", "skips the first", "in values", "in values[1:]")
+    + slip("each", "the other way round", "in values", "in values[::-1]")
     + "writes:\n"
     + slip("normalise", "writes into its input", "return x / x.sum()", "x /= x.sum(); return x")
     + slip("normalise", "divides by the largest", "x.sum()", "x.max()")
@@ -257,12 +275,14 @@ FILES = {
     "graders/m/test_twins.py": TEST_TWINS,
     "graders/m/test_stream.py": TEST_STREAM,
     "graders/m/test_meter.py": TEST_METER,
+    "graders/m/test_each.py": TEST_EACH,
     "graders/m/test_writes.py": TEST_WRITES,
     "graders/m/test_keeper.py": TEST_KEEPER,
     "solutions/m/plain.py": PLAIN,
     "solutions/m/twins.py": TWINS,
     "solutions/m/stream.py": STREAM,
     "solutions/m/meter.py": METER,
+    "solutions/m/each.py": EACH,
     "solutions/m/writes.py": WRITES,
     "solutions/m/keeper.py": KEEPER,
     "solutions/m/mistakes.yml": MISTAKES,
@@ -390,6 +410,12 @@ def test_an_error_of_a_library_is_the_same_if_it_says_the_same():
     assert not same_error(raised("return factor * x"), ValueError("shapes (3,) (2,)")), "another slip"
     assert same_error(raised('raise ValueError("no")'), ValueError("too small")), "everybody has words of their own"
     assert not same_error(raised('raise ValueError("no")'), TypeError("shapes (2,) (3,)"))
+
+
+def test_nothing_is_named_where_the_solution_would_have_answered_alike(hand_in):
+    """What the check saw is no answer, so every mistake agrees with the answers, and so does the solution."""
+    check = hand_in("each", EACH.replace("function(value)", "function(value), function(value)"))
+    assert [(result.status, result.mistakes, result.says) for result in check.values()] == [("wrong", [], "")]
 
 
 def test_what_reads_its_own_source_reads_that_of_the_mistake(course):

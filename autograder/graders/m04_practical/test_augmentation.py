@@ -76,6 +76,16 @@ def factors_of(n, strengths, seed):
     return [1.0 + strength * (2.0 * row - 1.0) for strength, row in zip(strengths, u, strict=True)]
 
 
+def first_after_writing(module, function, images, *rest):
+    """Zero the images that `function` returns, where it is, and give those back that it was handed."""
+    builtins, operator, torch_ = module.library("builtins"), module.library("operator"), module.library("torch")
+    kept = module.library("types").SimpleNamespace(images=images)
+    handed = builtins.map(operator.attrgetter("images"), [kept])
+    results = builtins.map(function, handed, *([value] for value in rest))
+    assert_close(builtins.next(builtins.map(torch_.Tensor.zero_, results)).count_nonzero(), torch.tensor(0))
+    return kept.images
+
+
 def a_share(alpha, seed):
     """λ and the order that mixup draws for six images."""
     rng = draws(seed)
@@ -135,9 +145,16 @@ def test_random_horizontal_flip_flips_where_the_draw_is_below_p(learner, probe):
 def test_random_horizontal_flip_equals_the_reference_twice_in_a_row(learner, reference, probe):
     images, seed = pictures(probe, 9), a_seed(probe)
     mine, theirs = generator(learner, seed), generator(reference, seed)
-    for _ in range(2):
-        expected = reference.random_horizontal_flip(images, 0.6, theirs)
-        assert_close(learner.random_horizontal_flip(images, 0.6, mine), expected)
+    for p in (1.0, 0.6, 0.0, 0.6):  # where p leaves no choice the draws are made, too
+        expected = reference.random_horizontal_flip(images, p, theirs)
+        assert_close(learner.random_horizontal_flip(images, p, mine), expected)
+
+
+@pytest.mark.stage("robust")
+def test_random_horizontal_flip_returns_a_new_tensor_even_if_nothing_is_flipped(learner, probe):
+    images = pictures(probe)
+    left = first_after_writing(learner, learner.random_horizontal_flip, images, 0.0, generator(learner, 1))
+    assert_close(left, images, name="the images, after the result was written into")
 
 
 @pytest.mark.stage("robust")
@@ -215,6 +232,13 @@ def test_random_crop_refuses_a_window_that_does_not_fit(learner, probe):
     for size, padding in (((8, 5), 0), ((7, 6), 0), ((12, 5), 2), ((3, 10), 2)):
         with pytest.raises(ValueError):
             learner.random_crop(pictures(probe), size, padding, generator(learner, 1))
+
+
+@pytest.mark.stage("robust")
+def test_random_crop_returns_a_new_tensor_even_if_nothing_is_cut_off(learner, probe):
+    images = pictures(probe)
+    left = first_after_writing(learner, learner.random_crop, images, (7, 5), 0, generator(learner, 1))
+    assert_close(left, images, name="the images, after the result was written into")
 
 
 @pytest.mark.stage("robust")
@@ -398,7 +422,7 @@ def test_color_jitter_leaves_global_random_numbers_alone(learner, probe):
 
 
 def mixed(learner, probe, alpha, seed):
-    images, labels = pictures(probe), torch.tensor([3, 0, 2, 4, 0, 1])
+    images, labels = pictures(probe), torch.tensor([3, 0, 2, 3, 0, 1])  # the last class does not occur
     return images, labels, learner.mixup(images, labels, 5, alpha, generator(learner, seed))
 
 
@@ -459,7 +483,7 @@ def test_mixup_uses_its_alpha(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_mixup_equals_the_reference(learner, reference, probe):
-    for alpha in (0.2, 1.0, 3.0):
+    for alpha in (0.06, 0.2, 1.0, 3.0):
         seed = a_mixing_seed(probe, alpha)
         images, labels, got = mixed(learner, probe, alpha, seed)
         assert_close(got, reference.mixup(images, labels, 5, alpha, generator(reference, seed)))

@@ -6,6 +6,7 @@ of Python's, so a resumed run is only right if both were brought back.
 
 import os
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ import torch
 from autograder.sandbox.errors import LearnerError
 from autograder.testing import assert_close
 
+TO_THE_DISK = ("fsync", "fdatasync", "sync")
 PARAMETERS = ("0.weight", "0.bias", "3.weight", "3.bias")
 
 
@@ -23,7 +25,8 @@ class Training:
         self.module, self.torch = module, module.library("torch")
         nn, optim = self.torch.nn, self.torch.optim
         self.model = nn.Sequential(nn.Linear(5, 7), nn.Dropout(0.4), nn.Tanh(), nn.Linear(7, 3)).double()
-        shapes = dict(zip(PARAMETERS, ((7, 5), (7,), (3, 7), (3,)), strict=True))
+        self.model.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
+        shapes = dict(zip((*PARAMETERS, "seen"), ((7, 5), (7,), (3, 7), (3,), (2,)), strict=True))
         self.model.load_state_dict({name: probe.tensor(*shape, dtype=torch.float64) for name, shape in shapes.items()})
         options = {"lr": 0.2, "momentum": 0.8} if rule == "SGD" else {"lr": 0.2, "betas": (0.6, 0.8)}
         self.optimizer = getattr(optim, rule)(self.model.parameters(), **options)
@@ -60,6 +63,14 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
+def times_called(module, profile, name):
+    """In how many entries a profile has seen a function of `os`, however it was imported."""
+    builtins, operator = module.library("builtins"), module.library("operator")
+    entries = builtins.map(operator.methodcaller("getstats"), [profile])
+    code = builtins.map(operator.attrgetter("code"), module.library("itertools").chain.from_iterable(entries))
+    return operator.countOf(code, f"<built-in method posix.{name}>")
+
+
 def unwritable(module):
     """Something that cannot be pickled, so that writing it fails half-way."""
     return module.library("threading").Lock()
@@ -93,11 +104,13 @@ def test_save_checkpoint_leaves_the_run_as_it_is(learner, probe, scratch):
     assert_close(run.model.state_dict(), state, name="the parameters")
     assert_close([run.optimizer.state_dict(), run.scheduler.state_dict(), run.torch.get_rng_state()], before)
     assert learner.library("random").getstate() == python_state, "saving draws no random numbers"
+    assert run.model.training, "the model stays in training mode"
 
 
 @pytest.mark.task("save_checkpoint")
 def test_save_checkpoint_replaces_an_older_file(learner, probe, scratch):
     run, path = Training(learner, probe).seed(1), str(scratch / "run.pt")
+    (scratch / ".mine").write_text("no checkpoint")
     batches = some_batches(probe)
     for epoch in range(3):
         state = run.train(batches[2 * epoch : 2 * epoch + 2])
@@ -105,7 +118,7 @@ def test_save_checkpoint_replaces_an_older_file(learner, probe, scratch):
     other = Training(learner, probe)
     assert learner.load_checkpoint(path, *other.parts) == {"epoch": 2}, "the progress is that of the last save"
     assert_close(other.model.state_dict(), state, name="the parameters")
-    assert files(scratch) == ["run.pt"], f"in the folder is run.pt and nothing else, not {files(scratch)}"
+    assert files(scratch) == [".mine", "run.pt"], f"beside my file is run.pt and nothing else: {files(scratch)}"
 
 
 def test_save_checkpoint_never_writes_into_the_old_file(learner, probe, scratch):
@@ -117,6 +130,17 @@ def test_save_checkpoint_never_writes_into_the_old_file(learner, probe, scratch)
     learner.save_checkpoint(str(path), *run.parts, {"epoch": 2})
     assert old.read() == content, "a new file takes the name; the old one is not written into"
     assert path.read_bytes() != content, "under the name is the new checkpoint"
+
+
+@pytest.mark.stage("whole")
+def test_save_checkpoint_brings_the_file_to_the_disk(learner, probe, scratch):
+    run, profile = Training(learner, probe).seed(1), learner.library("cProfile").Profile()
+    profile.runcall(learner.save_checkpoint, str(scratch / "run.pt"), *run.parts)
+    names = (*TO_THE_DISK, "replace", "rename")
+    calls = {name: times_called(learner, profile, name) for name in names}  # the last two tell apart who forgot what
+    assert any(calls[name] for name in TO_THE_DISK), (
+        "before the file gets its name it is brought to the disk (os.fsync)"
+    )
 
 
 def test_save_checkpoint_that_fails_keeps_the_old_file(learner, probe, scratch):
@@ -197,6 +221,15 @@ def broken_off(learner, probe, scratch, rule="SGD"):
     learner.save_checkpoint(path, *run.parts, {"epoch": 3, "best": [0.5, 0.25]})
     other.seed(99).train(batches[4:])
     return run, other, path, batches
+
+
+def onto_a_gpu(path):
+    """Let a file say that its tensors lay on a GPU. No machine has so many that it has this one."""
+    with zipfile.ZipFile(path) as file:
+        entries = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in entries.items():
+            file.writestr(name, content.replace(b"X\x03\0\0\0cpu", b"X\x07\0\0\0cuda:97"))
 
 
 @pytest.mark.stage("shape")
@@ -290,7 +323,10 @@ def test_load_checkpoint_resumes_what_an_unbroken_run_would_have_done(learner, r
 def test_load_checkpoint_of_the_model_alone(learner, probe, scratch):
     run, other, path, _ = broken_off(learner, probe, scratch)
     before = [other.optimizer.state_dict(), other.scheduler.state_dict()]
+    learner.load_checkpoint(path, *run.parts)
+    numbers = [run.torch.rand(3).tolist(), learner.library("random").random()]
     assert learner.load_checkpoint(path, other.model) == {"epoch": 3, "best": [0.5, 0.25]}, "the progress comes back"
+    assert [run.torch.rand(3).tolist(), learner.library("random").random()] == numbers, "both generators go back, too"
     assert_close(other.model.state_dict(), run.model.state_dict(), name="the parameters")
     assert_close([other.optimizer.state_dict(), other.scheduler.state_dict()], before, name="optimizer and scheduler")
 
@@ -306,6 +342,15 @@ def test_load_checkpoint_refuses_a_model_of_another_shape(learner, probe, scratc
     ):
         with pytest.raises(RuntimeError):
             learner.load_checkpoint(path, other.double())
+
+
+@pytest.mark.stage("robust")
+@pytest.mark.task("load_checkpoint")
+def test_load_checkpoint_of_a_machine_with_another_device(learner, probe, scratch):
+    run, other, path, _ = broken_off(learner, probe, scratch)
+    onto_a_gpu(path)
+    learner.load_checkpoint(path, *other.parts)
+    assert_close(other.model.state_dict(), run.model.state_dict(), name="the parameters")
 
 
 @pytest.mark.stage("robust")
@@ -395,12 +440,12 @@ def test_best_k_prefers_the_earlier_of_equal_scores(learner, probe, scratch):
 
 @pytest.mark.task("BestK")
 def test_best_k_files_are_checkpoints_with_score_and_step(learner, probe, scratch):
-    run, best = Training(learner, probe).seed(1), learner.BestK(str(scratch), 2)
+    run, best = Training(learner, probe).seed(1), learner.BestK(str(scratch), 2, "min")
     states, batches = [], some_batches(probe)
-    for step, score in enumerate([0.3, 0.6, 0.4]):
+    for step, score in enumerate([0.6, 0.3, 0.4]):
         states.append(run.train(batches[2 * step : 2 * step + 2]))
         best.update(score, step, *run.parts)
-    for path, step, score in zip(best.paths(), (1, 2), (0.6, 0.4), strict=True):
+    for path, step, score in zip(best.paths(), (1, 2), (0.3, 0.4), strict=True):
         other = Training(learner, probe)
         assert learner.load_checkpoint(path, *other.parts) == {"score": score, "step": step}, (
             f"the progress of step {step}"

@@ -184,6 +184,8 @@ def test_freeze_again_after_training_mode_was_switched_on(learner, probe):
         learner.freeze(model.get_submodule("stem"))
         frozen = [name for name, mode in modes(model).items() if not mode]
         assert frozen == ["stem", "stem.0", "stem.1", "stem.2"], f"in evaluation mode are {frozen}"
+        still_open = [name for name, open_ in wanted(model).items() if open_ and name.startswith("stem")]
+        assert still_open == [], f"parameters that require gradients: {still_open}"
 
 
 # replace_head
@@ -200,10 +202,12 @@ def test_replace_head_returns_a_linear_layer_for_the_new_classes(learner, probe)
 
 def test_replace_head_puts_the_layer_that_it_returns_into_the_network(learner, probe):
     model, _ = trained(learner, probe)
+    old = model.get_submodule("head")
     head = learner.replace_head(model, "head", 3, generator(learner, 1))
     placed = model.get_submodule("head")
     assert_close(placed.weight, head.weight, name="the weight of model.head")
     assert learner.library("operator").is_(placed, head), "what is returned is the layer in the network, not a copy"
+    assert not learner.library("operator").is_(placed, old), "it is a new layer, not the old one with other weights"
 
 
 def test_replace_head_gives_the_network_as_many_outputs_as_classes(learner, probe):
@@ -225,12 +229,14 @@ def test_replace_head_changes_nothing_else(learner, probe):
     assert_close({name: now[name] for name in rest}, rest, name="the other layers")
     assert list(now) == list(state), "the names of the parameters, and their order, stay as they were"
     assert not model.get_submodule("stem").training and model.get_submodule("body").training, "modes stay as they were"
+    assert all(wanted(model).values()), "which parameters require gradients stays as it was"
 
 
 def test_replace_head_finds_a_layer_inside_other_layers(learner, probe):
     model, state = trained(learner, probe)
     learner.replace_head(model, "body.0", 2, generator(learner, 1))
-    assert_shape(model.state_dict()["body.0.weight"], (2, 7), name="body.0.weight")
+    assert len(list(model.children())) == 3, "the network itself has got no other layer"
+    assert_shape(model.get_submodule("body.0").weight, (2, 7), name="the weight of body.0")
     assert_close(model.state_dict()["head.weight"], state["head.weight"], name="head.weight")
 
 
@@ -312,6 +318,7 @@ def test_parameter_groups_returns_a_dict_for_every_layer(learner):
     assert isinstance(groups, list) and len(groups) == 3, "a list of three groups"
     for group, layer in zip(groups, layers, strict=True):
         assert isinstance(group, dict) and {"params", "lr"} <= group.keys(), "a group has params and lr"
+        assert isinstance(group["params"], list | tuple), "params is a list"
         assert_close(values(group), own(layer), name="the parameters of a group")
 
 
@@ -365,10 +372,11 @@ def test_parameter_groups_does_not_count_frozen_layers(learner):
 
 def test_parameter_groups_lists_the_parameters_of_nested_layers(learner, probe):
     model, state = trained(learner, probe)
-    groups = learner.parameter_groups(layers_of(model), 0.3, decay=3.0)
-    for group, name in zip(groups, NAMES, strict=True):
-        expected = [state[key] for key in wanted(model) if key.startswith(name)]
-        assert_close(values(group), expected, name=f"the parameters of {name}")
+    stem, *rest = layers_of(model)
+    groups = learner.parameter_groups([stem, learner.library("torch").nn.Sequential(*rest)], 0.3, decay=3.0)
+    for group, names in zip(groups, ("stem", ("body", "head")), strict=True):
+        expected = [state[key] for key in wanted(model) if key.startswith(names)]
+        assert_close(values(group), expected, name=f"the parameters of {names}")
 
 
 @pytest.mark.stage("whole")
@@ -406,6 +414,14 @@ def test_parameter_groups_lists_a_shared_parameter_once_with_the_last_layer(lear
     groups = learner.parameter_groups(layers, 0.9, decay=3.0)
     assert_close([values(group) for group in groups], [own(first), own(last), own(shared)], name="the parameters")
     assert_close([group["lr"] for group in groups], [0.1, 0.3, 0.9], name="the learning rates")
+
+
+@pytest.mark.stage("robust")
+def test_parameter_groups_takes_equal_values_for_no_shared_parameter(learner):
+    layers, _ = stack(learner, (3, 3, 3))
+    layers[1].load_state_dict(layers[0].state_dict())
+    groups = learner.parameter_groups(layers, 0.1)
+    assert [len(group["params"]) for group in groups] == [2, 2], "two layers with a weight and a bias each"
 
 
 @pytest.mark.stage("robust")
@@ -481,17 +497,12 @@ def test_gradual_unfreeze_sets_modes_and_gradients_as_freeze_does(learner, probe
 
 def test_gradual_unfreeze_counts_layers_without_parameters(learner):
     layers, _ = stack(learner)
-    with_activations = [
-        layers[0],
-        learner.library("torch").nn.ReLU(),
-        layers[1],
-        learner.library("torch").nn.ReLU(),
-        layers[2],
-    ]
-    assert learner.gradual_unfreeze(with_activations, 1) == 2, "an activation is a layer like any other"
-    assert open_layers(layers) == [{False}, {False}, {True}], (
-        "in epoch 1 the last linear layer and an activation are open"
-    )
+    nn = learner.library("torch").nn
+    between = [nn.Dropout(0.5), nn.Dropout(0.5).eval()]
+    mixed = [layers[0], between[0], layers[1], between[1], layers[2]]
+    assert learner.gradual_unfreeze(mixed, 1) == 2, "a layer without parameters is a layer like any other"
+    assert open_layers(layers) == [{False}, {False}, {True}], "in epoch 1 the last linear layer and a dropout are open"
+    assert [layer.training for layer in between] == [False, True], "modes of layers without parameters are set, too"
 
 
 @pytest.mark.stage("whole")
@@ -569,10 +580,11 @@ def test_feature_extract_is_not_fooled_by_a_layer_that_works_in_place(learner, p
 
 def test_feature_extract_removes_its_hook(learner, probe):
     model, _ = trained(learner, probe)
+    model.get_submodule("stem.0").register_forward_hook(lambda *_: None)
     for _ in range(2):
         learner.feature_extract(model, "stem.0", probe.tensor(3, 5))
     left = {name: hooks(learner, model.get_submodule(name)) for name in modes(model)}
-    assert set(left.values()) == {0}, f"hooks are left: {left}"
+    assert left == {name: int(name == "stem.0") for name in left}, f"hooks beside the one of somebody else's: {left}"
 
 
 def test_feature_extract_sends_no_more_rows_than_told_at_a_time(learner, probe):
@@ -586,10 +598,11 @@ def test_feature_extract_sends_no_more_rows_than_told_at_a_time(learner, probe):
 
 def test_feature_extract_flattens_all_axes_but_the_first(learner, probe):
     nn = seeded(learner).nn
-    model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 3 * 5, 2))
+    model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(3 * 3 * 5, 1))
     x = probe.tensor(5, 2, 4, 6)
     expected = torch.nn.functional.conv2d(x, model[0].weight.detach(), model[0].bias.detach())
     assert_close(learner.feature_extract(model, "0", x, 2), expected.reshape(5, 45))
+    assert_shape(learner.feature_extract(model, "3", x), (5, 1), name="the features of a layer with one output")
 
 
 @pytest.mark.stage("whole")
@@ -606,10 +619,13 @@ def test_feature_extract_records_nothing(learner, probe):
 def test_feature_extract_keeps_which_parameters_learn(learner, probe):
     model, _ = trained(learner, probe)
     model.get_submodule("stem").requires_grad_(False)
-    before = wanted(model)
+    before, grads = wanted(model), set_gradients(learner, model, probe)
     got = learner.feature_extract(model, "stem", probe.tensor(3, 5))
     assert_shape(got, (3, 7))
     assert wanted(model) == before, "which parameters require gradients stays as it was"
+    assert_close(
+        gradient(learner, model.get_submodule("head"), "bias"), grads["head.bias"], name="a gradient that was there"
+    )
     assert learner.library("torch").is_grad_enabled(), "autograd is on again afterwards"
 
 
