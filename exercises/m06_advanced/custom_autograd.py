@@ -8,6 +8,8 @@ A Function is never called itself: `Swish.apply(x, beta)` runs `forward(ctx, x, 
 `backward(ctx, dy)` with the gradient of the loss with respect to the output. It returns one gradient for every argument of
 `forward` behind ctx, in their order, and None for an argument that is no tensor. Tensors are kept for it with
 `ctx.save_for_backward` (PyTorch then notices when one of them is changed in the meantime), numbers as attributes of ctx.
+`dy` belongs to autograd, which may hand the same tensor to others: make a new one of it, with ordinary operations. Then the
+backward pass can be differentiated once more.
 
 Tensors are float32 or float64 and of any shape, and results have the dtype of what went in.
 """
@@ -27,8 +29,7 @@ class Swish(torch.autograd.Function):
         dL/dβ = the sum over all entries of dL/dy · x² · σ · (1 - σ)
 
     Keep x and β for the backward pass and nothing else: autograd by itself would keep σ as well, another tensor of the size
-    of x, and you can compute that again. If the backward pass is made of ordinary operations on what was saved, it can be
-    differentiated once more, as second derivatives need it.
+    of x, and you can compute that again, with ordinary operations on what was saved.
 
     Args of `apply`:
         x: any shape, ±1000 included.

@@ -109,7 +109,8 @@ def triplet_loss(embeddings: Float[Tensor, "N D"], labels: Int[Tensor, "N"], mar
     distance of equal rows have the gradient 0 instead.
 
     Args:
-        embeddings: one row an example, (N, D).
+        embeddings: one row an example, (N, D). They may lie far from the origin and near to each other: subtract before
+            you square.
         labels: whose they are, (N,).
         margin: how much nearer the same label has to be, positive.
 

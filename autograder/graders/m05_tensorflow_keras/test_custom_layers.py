@@ -150,8 +150,12 @@ def test_dense_made_from_a_config_is_the_same_layer(learner, probe):
 
 def test_dense_writes_down_an_activation_that_was_a_function(learner):
     seeded(learner)
-    config = learner.Dense(3, activation=learner.library("keras").activations.relu).get_config()
+    activations = learner.library("keras").activations
+    config = learner.Dense(3, activation=activations.relu).get_config()
     assert_close(config["activation"], "relu", name="the activation in the config")
+    square = learner.library("keras").ops.square
+    config = learner.Dense(3, activation=square).get_config()
+    assert_close(config["activation"], activations.serialize(square), name="a function that is no activation of Keras")
 
 
 @pytest.mark.stage("whole")
@@ -265,10 +269,9 @@ def test_residual_is_not_in_training_otherwise(learner, probe):
 
 def test_residual_config_holds_every_argument(learner, probe):
     seeded(learner)
-    config = learner.Residual(inner_dense(learner, probe)[0], scale=0.25, name="mine").get_config()
-    assert_close(
-        {name: config.get(name) for name in ("scale", "name")}, {"scale": 0.25, "name": "mine"}, name="the config"
-    )
+    config = learner.Residual(inner_dense(learner, probe)[0], scale=0.25, name="mine", trainable=False).get_config()
+    expected = {"scale": 0.25, "name": "mine", "trainable": False}
+    assert_close({name: config.get(name) for name in expected}, expected, name="the config")
     inner = json.loads(json.dumps(config))["inner"]
     assert_close((inner["class_name"], inner["config"]["units"]), ("Dense", probe.size("D")), name="the inner layer")
 
@@ -276,10 +279,12 @@ def test_residual_config_holds_every_argument(learner, probe):
 def test_residual_made_from_a_config_is_the_same_layer(learner, probe):
     seeded(learner)
     inner, weights = inner_dense(learner, probe, activation="tanh")
-    layer, x = learner.Residual(inner, scale=probe.scalar(0.2, 3.0)), tensor(probe.normal("N D"))
+    layer = learner.Residual(inner, scale=probe.scalar(0.2, 3.0), name="mine")
+    x = tensor(probe.normal("N D"))
     layer.build((None, probe.size("D")))
     layer.set_weights(weights)
     twin = learner.Residual.from_config(layer.get_config())
+    assert_close(twin.name, "mine", name="the name of the other layer")
     twin.build((None, probe.size("D")))
     twin.set_weights(weights)
     assert_close(twin(x), layer(x))
@@ -355,6 +360,10 @@ def test_residual_refuses_an_inner_layer_that_changes_the_shape(learner, probe):
             layer.build((None, probe.size("D")))
         with pytest.raises(ValueError):
             learner.Residual(learner.library("keras").layers.Dense(units))(tensor(probe.normal("N D")))
+    inner = learner.library("keras").layers.Conv1D(probe.size("D"), 2)
+    with pytest.raises(ValueError):
+        learner.Residual(inner).build((None, 7, probe.size("D")))  # the convolution leaves 6 of the 7 steps
+    assert inner.built is False, "the inner layer is not built before its shape is known to fit"
 
 
 @pytest.mark.stage("shape")

@@ -53,6 +53,10 @@ def test_sequential_classifier_gives_a_score_for_every_class(learner, probe):
     n, d, c = probe.shape("N D C")
     model = learner.sequential_classifier(d, [probe.size("M")], c)
     assert_shape(model(tensor(probe.normal("N D"))), (n, c), tf.float32)
+    assert_close(
+        (model.input_shape, model.output_shape), ((None, d), (None, c)), name="the shapes, for any number of rows"
+    )
+    assert model.compiled is False, "the model is not compiled"
 
 
 @pytest.mark.stage("shape")
@@ -81,13 +85,13 @@ def test_sequential_classifier_without_hidden_layers_is_linear(learner, probe):
 
 def test_sequential_classifier_begins_with_glorots_kernels_and_no_biases(learner):
     seeded(learner)
-    limit = np.sqrt(6.0 / 100.0)
-    kernel, bias = learner.sequential_classifier(40, [], 60).get_weights()
-    assert np.abs(kernel).max() <= limit, "kernels are uniform within √(6 / (inputs + outputs))"
-    assert abs(kernel.std() - limit / np.sqrt(3.0)) < 0.1 * limit, (
-        "kernels are uniform within √(6 / (inputs + outputs))"
-    )
-    assert_close(bias, np.zeros(60, np.float32), name="the bias")
+    weights = learner.sequential_classifier(40, [60], 50).get_weights()
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        limit = np.sqrt(6.0 / sum(kernel.shape))
+        words = "kernels are uniform within √(6 / (inputs + outputs))"
+        assert np.abs(kernel).max() <= limit, words
+        assert abs(kernel.std() - limit / np.sqrt(3.0)) < 0.1 * limit, words
+        assert_close(bias, np.zeros(len(bias), np.float32), name="the bias")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -306,6 +310,10 @@ def test_count_parameters_counts_a_shared_layer_once(learner, probe):
     keras, d = learner.library("keras"), probe.size("D")
     shared, x = keras.layers.Dense(d), keras.Input((d,))
     assert_close(learner.count_parameters(keras.Model(x, shared(shared(x)))), (d * d + d, 0))
+    frozen = keras.layers.Dense(d, trainable=False)
+    inner = keras.Sequential([keras.Input((d,)), shared, frozen])
+    model = keras.Model(x, frozen(shared(inner(x))))
+    assert_close(learner.count_parameters(model), (d * d + d, d * d + d), name="of layers in a model and behind it")
 
 
 def test_count_parameters_looks_into_models_within_models(learner, probe):

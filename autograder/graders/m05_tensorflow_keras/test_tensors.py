@@ -107,6 +107,10 @@ def test_normalize_rows_survives_huge_and_tiny_rows(learner, reference, probe):
     expected = reference.normalize_rows(tensor(x))
     for power in (30, 20, -20, -30):
         assert_close(learner.normalize_rows(tensor(x * 10.0**power)), expected, name=f"of rows of size 1e{power}")
+    expected = reference.normalize_rows(tensor(x, tf.float64))
+    for power in (250, -250):
+        got = learner.normalize_rows(tensor(x * 10.0**power, tf.float64))
+        assert_close(got, expected, name=f"of rows of float64 of size 1e{power}")
 
 
 @pytest.mark.stage("robust")
@@ -192,6 +196,14 @@ def test_boolean_mask_mean_is_not_hurt_by_what_padding_holds(learner, reference,
 
 
 @pytest.mark.stage("robust")
+def test_boolean_mask_mean_does_not_hide_a_nan_that_is_kept(learner, probe):
+    x, mask = probe.normal("B T D"), random_mask(probe, "B T")
+    x[1, 0, 0] = np.nan
+    got = learner.boolean_mask_mean(tensor(x), mask).numpy()
+    assert_close(np.argwhere(np.isnan(got)).tolist(), [[1, 0]], name="where the means are nan")
+
+
+@pytest.mark.stage("robust")
 def test_boolean_mask_mean_of_sizes_one(learner, reference, probe):
     for shape in ((1, 3, 2), (3, 1, 2), (3, 2, 1)):
         x, mask = tensor(probe.normal(*shape)), tf.constant(probe.signs(*shape[:2]) > 0)
@@ -257,9 +269,10 @@ def test_gradient_agrees_with_finite_differences(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_gradient_of_a_function_that_ignores_x_is_zero(learner, probe):
-    x = tensor(probe.normal("N D"))
-    for text in ("tf.constant(3.0)", "tf.stop_gradient(x)"):
-        assert_close(learner.gradient(of_x(learner, text), x), tf.zeros_like(x))
+    for dtype in DTYPES:
+        x = tensor(probe.normal("N D"), dtype)
+        for text in ("tf.constant(3.0)", "tf.stop_gradient(x)"):
+            assert_close(learner.gradient(of_x(learner, text), x), tf.zeros_like(x))
 
 
 @pytest.mark.stage("robust")
@@ -300,9 +313,10 @@ def test_second_derivative_is_the_slope_of_the_slope(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_second_derivative_of_a_straight_line_is_zero(learner, probe):
-    x = tensor(probe.normal("N D"))
-    for text in ("3.0 * x + 1.0", "-x", "tf.zeros_like(x)"):
-        assert_close(learner.second_derivative(of_x(learner, text), x), tf.zeros_like(x))
+    for dtype in DTYPES:
+        x = tensor(probe.normal("N D"), dtype)
+        for text in ("3.0 * x + 1.0", "-x", "tf.zeros_like(x)"):
+            assert_close(learner.second_derivative(of_x(learner, text), x), tf.zeros_like(x))
 
 
 @pytest.mark.stage("robust")

@@ -17,11 +17,12 @@ def there(module, function):
 
 
 def keeping(pack, function, *inputs):
-    """The value of a function; `pack` is told of every tensor that autograd keeps meanwhile."""
+    """The value of a function, and the tensors that ctx keeps as attributes; `pack` is told of every one that is saved."""
     import torch
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        return function(*inputs)
+        y = function(*inputs)
+    return y, [tuple(value.shape) for value in vars(y.grad_fn).values() if isinstance(value, torch.Tensor)]
 
 
 def changed_in_between(function, x, beta):
@@ -43,6 +44,27 @@ def gradients_of_gradients(function, x, beta, dy, v):
     loss = (dy * function(x, beta).square()).sum()
     dx, dbeta = torch.autograd.grad(loss, (x, beta), create_graph=True)
     return torch.autograd.grad((v * dx).sum() + dbeta, (x, beta))
+
+
+def handed_back(function, x, beta, dy):
+    """What the backward pass returns: autograd itself would sum up a gradient of another shape without a word."""
+    x, beta = x.detach().clone().requires_grad_(), beta.detach().clone().requires_grad_()
+    return [tuple(gradient.shape) for gradient in function(x, beta).grad_fn.apply(dy)]
+
+
+def slopes_of_slopes(function, x, dy, *options):
+    """The gradients of x and of dy of ½ Σ (dL/dx)², where L = Σ dy · y²."""
+    import torch
+
+    x, dy = x.detach().clone().requires_grad_(), dy.detach().clone().requires_grad_()
+    (dx,) = torch.autograd.grad((dy * function(x, *options).square()).sum(), x, create_graph=True)
+    return torch.autograd.grad(0.5 * dx.square().sum(), (x, dy))
+
+
+def after_the_way_back(function, x, dy, *options):
+    """The gradient that came in, once the backward pass is through with it."""
+    function(x.detach().clone().requires_grad_(), *options).backward(dy)
+    return dy
 
 
 def one_at_a_time(function, x, beta, dy):
@@ -125,9 +147,10 @@ def test_swish_keeps_x_and_beta_for_the_backward_pass_and_nothing_else(learner, 
         kept.append(tuple(tensor.shape))
         return tensor
 
-    y = there(learner, keeping)(pack, learner.Swish.apply, x, beta)
+    y, attributes = there(learner, keeping)(pack, learner.Swish.apply, x, beta)
     assert_close(y.detach(), swish(x, beta).detach())
     assert sorted(kept) == [(), tuple(x.shape)], "what is kept is one tensor like x and one like beta"
+    assert_close(attributes, [], name="the shapes of tensors that are attributes of ctx")
 
 
 def test_swish_notices_when_x_is_changed_before_the_backward_pass(learner, probe):
@@ -136,6 +159,12 @@ def test_swish_notices_when_x_is_changed_before_the_backward_pass(learner, probe
     run = there(learner, changed_in_between)
     with pytest.raises(RuntimeError):
         run(learner.Swish.apply, x, beta)
+
+
+def test_swish_hands_back_gradients_of_the_shapes_of_x_and_of_beta(learner, probe):
+    x, dy, beta = probe.tensor("B N D"), probe.tensor("B N D"), beta_of(probe, torch.float32)
+    got = there(learner, handed_back)(learner.Swish.apply, x, beta, dy)
+    assert_close(got, [tuple(x.shape), ()], name="[the shape of the gradient of x, of beta]")
 
 
 @pytest.mark.stage("whole")
@@ -253,6 +282,24 @@ def test_straight_through_round_has_the_gradient_of_a_plain_cut_off(learner, pro
     assert_gradients(lambda x: x.clamp(-1, 2), [x], [dx], dy, names=["x"])
 
 
+@pytest.mark.stage("whole")
+def test_straight_through_round_leaves_the_gradient_that_comes_in_as_it_is(learner, probe):
+    (x, low, high), changed = levels(probe), there(learner, after_the_way_back)
+    dy = probe.tensor(len(x), dtype=torch.float64)
+    got = changed(learner.StraightThroughRound.apply, x, dy, low, high)
+    assert_close(got, dy, name="the gradient that came in, afterwards")
+
+
+@pytest.mark.stage("whole")
+def test_straight_through_round_can_be_differentiated_twice(learner, probe):
+    x, low, high = levels(probe)
+    dy, inside = probe.tensor(len(x), dtype=torch.float64), (low <= x) & (x <= high)
+    y = x.round().clamp(low, high)
+    # dL/dx is 2 · dy · y where x is inside; the slope of y is taken to be 1 there once more.
+    got = there(learner, slopes_of_slopes)(learner.StraightThroughRound.apply, x, dy, low, high)
+    assert_close(got, (4.0 * dy**2 * y * inside, 4.0 * dy * y**2 * inside), name="[the second slopes of x, of dy]")
+
+
 def weight_after_steps(function, weight, x, y):
     """Where gradient descent takes a weight that is used rounded."""
     import torch
@@ -323,10 +370,11 @@ def test_gradient_reversal_turns_the_gradient_round_and_scales_it(learner, probe
 
 
 def test_gradient_reversal_with_scale_zero_lets_no_gradient_through(learner, probe):
-    x, dy = probe.tensor("N D"), probe.tensor("N D")
-    y, (dx, *_) = learner.vjp(learner.GradientReversal.apply, [x, 0.0], dy)
-    assert_close(y, x, name="y")
-    assert_close(dx, torch.zeros_like(x), name="the gradient of x")
+    x, dy, other = probe.tensor("N D"), probe.tensor("N D"), probe.scalar(1.5, 4.0)
+    for scale in (other, 0.0):
+        y, (dx, *_) = learner.vjp(learner.GradientReversal.apply, [x, scale], dy)
+        assert_close(y, x, name="y")
+        assert_close(dx, -scale * dy, name=f"the gradient of x with the scale {scale}")
 
 
 @pytest.mark.stage("whole")
@@ -343,6 +391,22 @@ def test_gradient_reversal_reverses_what_the_features_learn_of_the_domains_alone
     got = there(learner, gradients_in_two_domains)(learner.GradientReversal.apply, x, w, v, u, scale)
     expected = gradients_in_two_domains(lambda x, scale: (1.0 + scale) * x.detach() - scale * x, x, w, v, u, scale)
     assert_close(got, expected, name="the gradients of the three matrices")
+
+
+@pytest.mark.stage("whole")
+def test_gradient_reversal_leaves_the_gradient_that_comes_in_as_it_is(learner, probe):
+    x, dy, scale = probe.tensor("N D"), probe.tensor("N D"), probe.scalar(1.5, 4.0)
+    got = there(learner, after_the_way_back)(learner.GradientReversal.apply, x, dy, scale)
+    assert_close(got, dy, name="the gradient that came in, afterwards")
+
+
+@pytest.mark.stage("whole")
+def test_gradient_reversal_can_be_differentiated_twice(learner, probe):
+    x, dy, scale = probe.tensor("N D", dtype=torch.float64), probe.tensor("N D", dtype=torch.float64), 1.75
+    # dL/dx is -scale · 2 · dy · y, and on the way back through y the gradient is reversed once more.
+    got = there(learner, slopes_of_slopes)(learner.GradientReversal.apply, x, dy, scale)
+    expected = -4.0 * scale**3 * dy**2 * x, 4.0 * scale**2 * dy * x**2
+    assert_close(got, expected, name="[the second slopes of x, of dy]")
 
 
 @pytest.mark.stage("robust")

@@ -37,14 +37,14 @@ def test_focal_loss_is_a_single_number_of_the_dtype_of_the_logits(learner, probe
 
 @pytest.mark.visible
 def test_focal_loss_of_a_case_computed_by_hand(learner):
-    logits = torch.tensor([3.0, 3.0], dtype=torch.float64).log()  # p = ¾ twice, so p_t is ¾ and ¼
-    expected = (0.75 / 16.0 * math.log(4.0 / 3.0) + 0.25 * 9.0 / 16.0 * math.log(4.0)) / 2.0
-    got = learner.focal_loss(logits, torch.tensor([1, 0]), gamma=2.0, alpha=0.75)
+    logits = torch.tensor([3.0, 3.0, 3.0], dtype=torch.float64).log()  # p = ¾ each time, so p_t is ¾, ¼ and ¾
+    expected = (2.0 * 0.75 / 16.0 * math.log(4.0 / 3.0) + 0.25 * 9.0 / 16.0 * math.log(4.0)) / 3.0
+    got = learner.focal_loss(logits, torch.tensor([1, 0, 1]), gamma=2.0, alpha=0.75)
     assert_close(got, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_focal_loss_with_gamma_zero_and_equal_weights_is_half_the_cross_entropy(learner, probe):
-    logits, targets = answers(probe, "N D")
+    logits, targets = answers(probe, "N 5")
     expected = 0.5 * binary_cross_entropy_with_logits(logits, targets)
     assert_close(learner.focal_loss(logits, targets, gamma=0.0, alpha=0.5), expected)
 
@@ -252,8 +252,8 @@ def test_triplet_loss_is_a_single_number_of_the_dtype_of_the_embeddings(learner,
 @pytest.mark.visible
 def test_triplet_loss_of_a_case_computed_by_hand(learner):
     rows, labels = torch.tensor([[0.0], [1.0], [3.0], [7.0]]), torch.tensor([5, 5, 5, 8])
-    assert_close(learner.triplet_loss(rows, labels, margin=2.0), torch.tensor(1.0 / 3.0), name="with margin 2")
-    assert_close(learner.triplet_loss(rows, labels, margin=5.0), torch.tensor(2.0), name="with margin 5")
+    got = [learner.triplet_loss(rows, labels, margin=margin) for margin in (2.0, 5.0)]
+    assert_close(got, [torch.tensor(1.0 / 3.0), torch.tensor(2.0)], name="[with margin 2, with margin 5]")
 
 
 def test_triplet_loss_takes_the_farthest_of_the_same_label(learner):
@@ -335,6 +335,13 @@ def test_triplet_loss_of_equal_rows_with_different_labels(learner, probe):
     assert_close(loss, other.norm() / 2.0 + 50.0, name="the loss")  # |other| - 0 + 50 and |other| - |other| + 50
     unit = other / other.norm()
     assert_close(slope, torch.cat([-unit, unit / 2.0, unit / 2.0]), name="the gradient")
+
+
+@pytest.mark.stage("robust")
+def test_triplet_loss_of_rows_that_lie_far_from_the_origin(learner, probe):
+    embeddings, labels = people(probe, torch.float32)
+    rows = embeddings + 1000.0
+    assert_close(learner.triplet_loss(rows, labels, margin=4.0), hardest(rows, labels, 4.0))
 
 
 def pairs(probe, dtype=torch.float64):
@@ -435,6 +442,6 @@ def test_info_nce_of_a_single_pair_is_zero(learner, probe):
 @pytest.mark.stage("robust")
 def test_info_nce_refuses_other_shapes_and_temperatures_that_are_not_positive(learner, probe):
     x, y = pairs(probe)
-    for given in ((x, y[1:]), (x, y[:1]), (x, y, 0.0), (x, y, -0.5)):
+    for given in ((x, y[1:]), (x, y[:1]), (x, y[:, 1:]), (x, y, 0.0), (x, y, -0.5)):
         with pytest.raises(ValueError):
             learner.info_nce(*given)

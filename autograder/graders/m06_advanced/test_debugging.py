@@ -82,6 +82,7 @@ def gradients_of(model):
 
 MODES = "lambda model: [module.training for module in model.modules()]"
 MSE = "lambda output, y: (output - y).square().mean()"
+ONE_SIDED = "lambda output, y: (output - 2.0 * y).square().mean()"  # output and targets cannot be exchanged
 
 
 def mse(state, x, y):
@@ -172,7 +173,7 @@ def test_train_without_memory_equals_the_reference_with_momentum_and_two_groups(
     def run(module):
         model = there(module, network)(state)
         optimizer = there(module, in_two_groups)(model, 0.1, 0.9)
-        history = module.train_without_memory(model, made(module, MSE), batches, optimizer, epochs=4)
+        history = module.train_without_memory(model, made(module, ONE_SIDED), batches, optimizer, epochs=4)
         return history, dict(model.state_dict()), [group["lr"] for group in optimizer.param_groups]
 
     assert_close(run(learner), run(reference), name="(history, parameters, rates)")
@@ -443,10 +444,11 @@ def test_train_through_detach_goes_on_for_all_its_steps(learner, probe):
 def test_train_through_detach_does_not_ask_how_long_the_features_are(learner, probe):
     x, y, weight = probe.tensor("N D", dtype=F64), probe.tensor("N C", dtype=F64), probe.tensor("M D", dtype=F64)
     head, found = linear(learner, probe.tensor("C M", dtype=F64)), []
-    for factor in (1.0, 8.0):
+    for factor in (1.0, 8.0, 0.001):
         encoder = linear(learner, factor * weight)
-        found.append(learner.train_through_detach(encoder, head, x, y, sgd(learner, encoder, 1e-9), 1))
+        found.append(learner.train_through_detach(encoder, head, x, y, sgd(learner, encoder, 1e-12), 1))
     assert_close(found[1], found[0], name="the loss with features eight times as long")
+    assert_close(found[2], found[0], name="the loss with features a thousand times as short")
 
 
 @pytest.mark.stage("whole")
@@ -692,7 +694,7 @@ def test_train_with_exploding_rate_equals_the_reference_with_momentum(learner, r
     def run(module):
         model = there(module, network)(state)
         optimizer = there(module, in_two_groups)(model, 5.0, 0.9)
-        losses = module.train_with_exploding_rate(model, made(module, MSE), x, y, optimizer, 6, 0.15, 4)
+        losses = module.train_with_exploding_rate(model, made(module, ONE_SIDED), x, y, optimizer, 6, 0.15, 4)
         return losses, dict(model.state_dict()), optimizer.param_groups[1]["lr"]
 
     assert_close(run(learner), run(reference), name="(losses, parameters, the last rate)")
@@ -883,6 +885,11 @@ def test_nan_hook_names_the_model_itself_by_the_empty_name(learner):
 def test_nan_hook_takes_infinity_for_as_bad(learner):
     for kind in (float("inf"), -float("inf")):
         assert_close(culprit_of(learner, there(learner, breaking)(kind, "inner.1"), row(1.0, 99.0)), "inner.1")
+
+
+def test_nan_hook_takes_large_numbers_for_fine(learner):
+    model = there(learner, breaking)(1.5e308, "inner.1")  # the sum of two of them is beyond float64
+    assert_close(culprit_of(learner, model, row(99.0, 98.0), row(-1.5e308, -1.5e308)), None)
 
 
 def test_nan_hook_does_not_blame_a_module_that_was_fed_such_numbers(learner):
@@ -1119,12 +1126,15 @@ def test_dead_unit_fraction_runs_the_model_as_it_is_without_recording(learner, p
 
 
 def test_dead_unit_fraction_leaves_no_hooks(learner, probe):
-    model = there(learner, activations)()
+    model, seen = there(learner, activations)(), []
+    model.first.register_forward_hook(lambda module, inputs, output: seen.append(True))  # somebody else's, which stays
     learner.dead_unit_fraction(model, [probe.tensor("N D")])
     hooks = made(
         learner, "lambda model: sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())"
     )
-    assert_close(hooks(model), 0, name="the hooks left in the model")
+    assert_close(hooks(model), 1, name="the hooks left in the model")
+    model(probe.tensor("N D"))
+    assert_close(len(seen), 2, name="how often the hook was called that had been there before")
 
 
 @pytest.mark.stage("whole")

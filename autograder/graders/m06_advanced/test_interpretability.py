@@ -71,8 +71,9 @@ def slopes_here(state, x, targets, activation="Tanh"):
 
 
 def gradients_of(model):
-    """The .grad of every parameter, and whether the model is in training mode."""
-    return [parameter.grad for parameter in model.parameters()], model.training
+    """The .grad of every parameter, whether it requires one, and whether the model is in training mode."""
+    parameters = list(model.parameters())
+    return [p.grad for p in parameters], [p.requires_grad for p in parameters], model.training
 
 
 def give_gradients(model, gradients):
@@ -85,11 +86,14 @@ def assert_only_looks(learner, model, function, *given):
     """The function leaves every .grad as it is, None or not, and the model's mode, and returns what requires no gradient."""
     requires = made(learner, "lambda function, *given: function(*given).requires_grad")
     values = list(dict(model.state_dict()).values())
+    model[0].requires_grad_(False)
+    required = [i >= 2 for i in range(len(values))]  # the first layer, a weight and a bias, is frozen
     for before in ([None] * len(values), [0.5 - value for value in values]):
         there(learner, give_gradients)(model, before)
         assert_close(requires(function, *given), False, name="whether the result requires a gradient")
-        found, training = there(learner, gradients_of)(model)
+        found, flags, training = there(learner, gradients_of)(model)
         assert_close(found, before, name="the .grad of the parameters")
+        assert_close(flags, required, name="whether each parameter requires a gradient")
         assert training is True, "the model is in the mode that it was in"
     there(learner, give_gradients)(model, [None] * len(values))
 
@@ -238,9 +242,12 @@ def test_integrated_gradients_takes_a_baseline_that_broadcasts(learner, probe):
 
 def test_integrated_gradients_with_one_step_takes_the_slope_half_way(learner, probe):
     state, x, targets = question(probe)
-    baseline = probe.tensor(*x.shape, dtype=F64)
-    got = learner.integrated_gradients(there(learner, network)(state), x, targets, baseline, steps=1)
-    assert_close(got, (x - baseline) * slopes_here(state, (x + baseline) / 2.0, targets))
+    baseline, model = probe.tensor(*x.shape, dtype=F64), there(learner, network)(state)
+    one, two = (learner.integrated_gradients(model, x, targets, baseline, steps=steps) for steps in (1, 2))
+    way = x - baseline
+    first, half, last = (way * slopes_here(state, baseline + a * way, targets) for a in (0.25, 0.5, 0.75))
+    assert_close(one, half, name="the attributions with one step")
+    assert_close(two, (first + last) / 2.0, name="the attributions with two steps")
 
 
 def test_integrated_gradients_takes_the_middle_of_each_of_its_steps(learner, probe):
@@ -338,11 +345,11 @@ def two_maps(weight, head):
 
 @pytest.mark.visible
 def test_grad_cam_of_a_case_computed_by_hand(learner):
-    head = torch.tensor([[1.0, 3.0, -1.0, -3.0], [0.0, 0.0, 8.0, 0.0]])  # mean slopes 2 and -2; 0 and 4
+    head = torch.tensor([[1.0, 3.0, -1.0, -3.0], [0.0, 0.0, 4.0, 0.0]])  # mean slopes 2 and -2; 0 and 2
     model = there(learner, two_maps)(torch.tensor([2.0, 0.5]), head)
-    x = torch.tensor([[[[3.0, -1.0]]]]).repeat(2, 1, 1, 1)  # maps (6, -2) and (1.5, -0.5)
-    got = learner.grad_cam(model, model[0], x, torch.tensor([0, 1]))
-    assert_close(got, torch.tensor([[[9.0, 0.0]], [[6.0, 0.0]]]))
+    x = torch.tensor([[[[3.0, -1.0]]]]).repeat(3, 1, 1, 1)  # maps (6, -2) and (1.5, -0.5)
+    got = learner.grad_cam(model, model[0], x, torch.tensor([0, 1, 0]))
+    assert_close(got, torch.tensor([[[9.0, 0.0]], [[3.0, 0.0]], [[9.0, 0.0]]]))
 
 
 def test_grad_cam_weighs_a_map_by_the_mean_slope_and_not_by_each(learner, probe):
@@ -369,11 +376,18 @@ def test_grad_cam_asks_about_the_class_of_each_image(learner, probe):
 def test_grad_cam_runs_the_model_once_and_leaves_no_hook(learner, probe):
     state, x, targets = question(probe)
     model, seen = there(learner, network)(state), []
-    counting = model[5].register_forward_hook(lambda module, inputs, output: seen.append(tuple(output.shape)))
+
+    def look(module, inputs, output):
+        seen.append(tuple(output.shape))
+
+    mine = [model[place].register_forward_hook(look) for place in (2, 5)]  # the hooks of others stay
     got = learner.grad_cam(model, model[2], x, targets)
-    counting.remove()
     assert_close(got, cam_here(state, 2, x, targets))
-    assert_close(seen, [probe.shape("N K")], name="the shapes of the model's outputs, call by call")
+    assert_close(seen[1:], [probe.shape("N K")], name="the shapes of the model's outputs, call by call")
+    model(x)
+    assert_close(len(seen), 4, name="how often the hooks of others were called, the model's next run included")
+    for hook in mine:
+        hook.remove()
     hooks = made(learner, "lambda model: [len(m._forward_hooks) + len(m._backward_hooks) for m in model.modules()]")
     assert_close(hooks(model), [0] * 7, name="the hooks left in each module")
 
@@ -491,14 +505,25 @@ def test_occlusion_map_asks_about_the_class_of_each_image(learner, probe):
     assert_close(learner.occlusion_map(model, x, others, 2), expected)
 
 
+def recorded(occlusion_map, model, *given):
+    """The map, and whether gradients were recorded while the model ran."""
+    import torch
+
+    seen = set()
+
+    def watched(x):
+        seen.add(torch.is_grad_enabled())
+        return model(x)
+
+    return occlusion_map(watched, *given).detach(), sorted(seen)
+
+
 def test_occlusion_map_records_no_gradients(learner, probe):
     state, x, targets = question(probe)
-    model, seen = there(learner, network)(state), []
-    telling = made(learner, "lambda model, tell, torch: lambda x: [tell(torch.is_grad_enabled()), model(x)][1]")
-    watched = telling(model, seen.append, learner.library("torch"))
-    got = learner.occlusion_map(watched, x, targets, 3, 2)
+    model = there(learner, network)(state)
+    got, seen = there(learner, recorded)(learner.occlusion_map, model, x, targets, 3, 2)
     assert_close(got, losses_here(state, x, targets, 3, 2, 0.0))
-    assert_close(sorted(set(seen)), [False], name="whether gradients were recorded")
+    assert_close(seen, [False], name="whether gradients were recorded")
     assert_only_looks(learner, model, learner.occlusion_map, model, x.requires_grad_(), targets, 3, 2)
 
 

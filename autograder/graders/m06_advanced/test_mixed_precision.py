@@ -179,12 +179,16 @@ def test_dynamic_loss_scaler_steps_with_what_was_done_to_the_gradients_after_uns
 
 
 def test_dynamic_loss_scaler_skips_a_step_that_overflowed(learner, probe):
-    state = two_layers(probe)
-    for where in state:
-        for bad in (float("inf"), -float("inf"), float("nan")):
+    state, left = two_layers(probe), {}
+    for bad in (float("inf"), -float("inf"), float("nan")):
+        everywhere = {name: torch.full_like(value, bad) for name, value in state.items()}
+        for where in (*state, "all"):
+            found = everywhere if where == "all" else gradients(probe, state, bad, where)
             model, scaler = network(learner, state), learner.DynamicLossScaler(init_scale=16.0)
-            round_of(learner, model, sgd(learner, model), scaler, gradients(probe, state, bad, where))
-            assert_close(dict(model.state_dict()), state, name=f"the parameters after a gradient of {bad} in {where}")
+            round_of(learner, model, sgd(learner, model), scaler, found)
+            left[f"a gradient of {bad} in {where}"] = dict(model.state_dict())
+    for case, found in left.items():  # all are tried before the first is judged: together they tell the slips apart
+        assert_close(found, state, name=f"the parameters after {case}")
 
 
 def test_dynamic_loss_scaler_skips_it_also_where_the_gradients_were_unscaled_before(learner, probe):
@@ -351,7 +355,6 @@ def test_autocast_step_returns_a_float_and_leaves_everything_in_float32(learner,
     model, (x, y) = network(learner, state), batch(probe)
     loss = learner.autocast_step(model, mse(learner), sgd(learner, model), grad_scaler(learner), x, y)
     assert isinstance(loss, float), "the loss is a float"
-    assert model.training is True, "a model in training mode is left in it"
     for name, value in model.state_dict().items():
         assert_shape(value, state[name].shape, torch.float32, name=name)
     for name, value in there(learner, take)(model).items():
@@ -370,12 +373,27 @@ def test_autocast_step_runs_the_model_once_in_the_dtype_that_is_asked_for(learne
         assert_close(seen, [dtype], name="the dtypes of the model's outputs, call by call")
 
 
+def test_autocast_step_trains_the_model_in_the_mode_that_it_is_in(learner, probe):
+    for training in (True, False):
+        model, (x, y), seen = network(learner, two_layers(probe)), batch(probe), []
+        model.train(training)
+
+        def look(module, inputs, output, seen=seen):
+            seen.append(module.training)
+
+        model.register_forward_hook(look)
+        learner.autocast_step(model, mse(learner), sgd(learner, model), grad_scaler(learner), x, y)
+        assert_close(
+            [*seen, model.training], [training] * 2, name="whether it is in training mode, meanwhile and after"
+        )
+
+
 def loss_that_tells(tell, w):
-    """A loss with a matrix product in it, whose dtype is told."""
+    """A loss with a matrix product in it, whose dtype is told, and that of the output before."""
 
     def loss(output, y):
         product = output.float() @ w
-        tell(str(product.dtype))
+        tell((str(output.dtype), str(product.dtype)))
         return (product.float() - y.float() @ w).square().mean()
 
     return loss
@@ -385,22 +403,25 @@ def test_autocast_step_runs_the_loss_function_under_autocast_too(learner, probe)
     model, (x, y), seen = network(learner, two_layers(probe)), batch(probe), []
     loss_function = there(learner, loss_that_tells)(seen.append, probe.tensor("C 3"))
     learner.autocast_step(model, loss_function, sgd(learner, model), grad_scaler(learner), x, y)
-    assert_close(seen, ["torch.bfloat16"], name="the dtype of the product in the loss")
+    assert_close(
+        seen, [("torch.bfloat16",) * 2], name="the dtypes of the output that the loss is given, of a product in it"
+    )
 
 
-def backward_hook_that_tells(tell):
+def walked_back(step, model, *given):
+    """For every backward pass through the model whether autocast is on."""
     import torch
 
-    def hook(module, of_inputs, of_outputs):
-        tell(torch.is_autocast_enabled("cpu"))
-
-    return hook
+    seen = []
+    model.register_full_backward_hook(lambda *given: seen.append(torch.is_autocast_enabled("cpu")))
+    step(model, *given)
+    return seen
 
 
 def test_autocast_step_walks_back_outside_of_autocast(learner, probe):
-    model, (x, y), seen = network(learner, two_layers(probe)), batch(probe), []
-    model.register_full_backward_hook(there(learner, backward_hook_that_tells)(seen.append))
-    learner.autocast_step(model, mse(learner), sgd(learner, model), grad_scaler(learner), x, y)
+    model, (x, y) = network(learner, two_layers(probe)), batch(probe)
+    given = model, mse(learner), sgd(learner, model), grad_scaler(learner), x, y
+    seen = there(learner, walked_back)(learner.autocast_step, *given)
     assert_close(seen, [False], name="whether autocast was on in the backward pass")
 
 
@@ -567,12 +588,12 @@ def test_find_overflow_passes_over_parameters_without_a_gradient(learner):
 def test_find_overflow_equals_the_reference_in_the_order_given(learner, reference, probe):
     names = [f"layer{i}" for i in probe.permutation(7)]
     tensors = {name: 10.0 ** (i - 1) * probe.tensor(probe.extreme("N D")) for i, name in enumerate(names)}
+    in_order = learner.library("builtins").eval("lambda function, *given: list(function(*given).items())")
     for dtype in (torch.float16, torch.bfloat16):
         for scale in (probe.scalar(0.1, 0.9), probe.scalar(5.0, 90.0), 1e32):
-            found = learner.find_overflow(tensors, dtype, scale)
-            expected = reference.find_overflow(tensors, dtype, scale)
-            assert_close(found, expected)
-            assert_close(list(found), list(expected), name="the order of the names")
+            found = in_order(learner.find_overflow, tensors, dtype, scale)
+            expected = list(reference.find_overflow(tensors, dtype, scale).items())
+            assert_close(found, expected, name="the names and counts in their order")
 
 
 @pytest.mark.stage("robust")

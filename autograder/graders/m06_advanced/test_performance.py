@@ -57,18 +57,23 @@ def clustered(probe, *sizes, dtype=F64):
     return probe.tensor(len(labels), probe.size("D"), dtype=dtype), labels
 
 
-@pytest.mark.visible
-@pytest.mark.stage("shape")
-def test_vectorize_me_asks_for_the_distances_once(learner):
+def counted(vectorize_me, x, labels, clusters):
+    """The silhouettes, and how often the distance, |a - b|, was asked for."""
     calls = []
 
     def distance(a, b):
-        calls.append((a.shape, b.shape))
-        return by_steps(a, b)
+        calls.append(a)
+        return (a - b).abs().sum(-1)
 
+    return vectorize_me(x, labels, clusters, distance), len(calls)
+
+
+@pytest.mark.visible
+@pytest.mark.stage("shape")
+def test_vectorize_me_asks_for_the_distances_once(learner):
     x, labels = torch.tensor([[0.0], [1.0], [4.0], [6.0], [1.0]], dtype=F64), torch.tensor([0, 0, 1, 1, 2])
-    got = learner.vectorize_me(x, labels, 3, distance)
-    assert len(calls) == 1, f"`distance` is called once for all rows, not {len(calls)} times"
+    got, calls = there(learner, counted)(learner.vectorize_me, x, labels, 3)
+    assert calls == 1, f"`distance` is called once for all rows, not {calls} times"
     assert_close(got, torch.tensor([0.0, -1.0, 1.0 / 3.0, 0.6, 0.0], dtype=F64))
 
 
@@ -187,6 +192,7 @@ def test_vectorize_me_sends_gradients_back_when_a_cluster_is_empty(learner, prob
 
 
 MSE = "lambda output, y: (output - y).square().mean()"
+ONE_SIDED = "lambda output, y: (output - 2.0 * y).square().mean()"  # output and targets cannot be exchanged
 
 
 def network(state):
@@ -330,7 +336,7 @@ def test_accumulate_gradients_equals_the_reference_with_momentum(learner, refere
     def run(module):
         model = there(module, network)(state)
         optimizer = sgd(module, model, 0.1, momentum=0.9, weight_decay=0.1)
-        losses = module.accumulate_gradients(model, made(module, MSE), batches, optimizer, every=2)
+        losses = module.accumulate_gradients(model, made(module, ONE_SIDED), batches, optimizer, every=2)
         return losses, dict(model.state_dict())
 
     assert_close(run(learner), run(reference), name="(losses, parameters)")
@@ -569,6 +575,18 @@ def test_checkpoint_segments_with_frozen_parameters(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_checkpoint_segments_with_a_parameter_that_takes_no_part(learner, probe):
+    state, x, dy = question(probe)
+    _, dx, expected = walked_back(plainly, stack(state), x, dy, 3)
+    layers = there(learner, stack)(state)
+    spare = "lambda torch, layer: layer.register_parameter('spare', torch.nn.Parameter(torch.ones(2)))"
+    made(learner, spare)(learner.library("torch"), layers[1])
+    _, got_dx, got = there(learner, walked_back)(learner.checkpoint_segments, layers, x, dy, 3)
+    got.pop("1.spare")  # None or zeros
+    assert_close((got_dx, got), (dx, expected), name="(gradient of x, gradients of the others)")
+
+
+@pytest.mark.stage("robust")
 def test_checkpoint_segments_leaves_an_x_that_requires_no_gradient(learner, probe):
     state, x, _ = question(probe)
     layers = there(learner, stack)(state)
@@ -663,8 +681,8 @@ def kinds_after(to_device, kinds):
 
 
 def test_to_device_keeps_the_order_of_keys(learner):
-    after, _ = moved(learner, "{'z': torch.ones(1), 3: 4, 'a': torch.ones(2), ('t', 1): None}", "meta")
-    assert_close(list(after), ["z", 3, "a", ("t", 1)], name="the keys")
+    keys = "lambda to_device: [*to_device({'z': [1.5], 3: 4, 'a': {2: 'b'}, ('t', 1): None}, 'meta')]"
+    assert_close(made(learner, keys)(learner.to_device), ["z", 3, "a", ("t", 1)], name="the keys")
 
 
 def test_to_device_gives_a_named_tuple_of_its_class(learner):
