@@ -41,7 +41,7 @@ def gradient(function: Callable[[Tensor], Tensor], x: Float[Tensor, "..."]) -> F
 def jacobian(function: Callable[[Tensor], Tensor], x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The Jacobian of a function of a tensor, at x: the gradient of every entry of its value, J[i, j] = ∂f(x)_i / ∂x_j.
 
-    Compute the value once, and walk its record back once for every entry of it.
+    It is enough to compute the value once, and to walk its record back once for every entry of it.
 
     Args:
         function: differentiable; from a tensor like `x` to a tensor of any shape.

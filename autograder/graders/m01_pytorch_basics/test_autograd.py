@@ -183,11 +183,6 @@ def test_jacobian_leaves_x_and_the_parameters_of_a_model_alone(learner, probe):
         assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
 
 
-def test_jacobian_computes_the_value_once(learner, probe):
-    calls = made(learner, "lambda jacobian, x: [n := [], jacobian(lambda x: [n.append(1), x.exp()][1], x), len(n)][2]")
-    assert calls(learner.jacobian, probe.tensor("N")) == 1, "the function is called once"
-
-
 @pytest.mark.stage("whole")
 def test_jacobian_equals_the_reference(learner, reference, probe):
     for text, spec in (

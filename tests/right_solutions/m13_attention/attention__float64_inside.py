@@ -24,8 +24,9 @@ def scaled_dot_product_attention(q, k, v, mask=None):
 class Projection(th.nn.Module):
     def __init__(self, inputs, outputs, bias):
         super().__init__()
-        self.weight = th.nn.Parameter(th.randn(outputs, inputs) * inputs**-0.5)
-        self.register_parameter("bias", th.nn.Parameter(th.zeros(outputs)) if bias else None)
+        uniform = th.distributions.Uniform(-(inputs**-0.5), inputs**-0.5)  # as torch.nn.Linear begins
+        self.weight = th.nn.Parameter(uniform.sample((outputs, inputs)))
+        self.register_parameter("bias", th.nn.Parameter(uniform.sample((outputs,))) if bias else None)
 
     def forward(self, x):
         y = th.einsum("...i,oi->...o", x, self.weight)
