@@ -21,6 +21,7 @@ from autograder.testing.running import CHECK, RUN, begin
 from autograder.testing.tasks import Check
 
 CLEAR = 10.0  # tolerances, that a known mistake must be away
+SENTENCES_AT_MOST = 3  # that a learner reads where several known mistakes answer alike
 HANGS_TOLERATED = 3  # a hang costs its limit once in a task; after so many the rest of the exercise is not tried
 
 
@@ -105,7 +106,11 @@ class Judge:
     def diagnose(
         self, provider: Provider, index: int, following: pytest.Item | None, result: CheckResult
     ) -> CheckResult:
-        """The result with the known mistake named; where several give the same answers, on a second probe as well."""
+        """The result with the known mistake named; where several give the same answers, on a second probe as well.
+
+        What the check saw is not always an answer (a function of its own may have been called). Then they all agree, and
+        all of their sentences together would tell a learner nothing.
+        """
         item, check = self.items[index], self.checks[index]
         trace, files = provider.trace, provider.files
         mistakes = self.diagnosis.name(check, trace, files, among=self.named.get(check.task, []))
@@ -117,7 +122,8 @@ class Judge:
             run.seed -= 1
             mistakes = self.diagnosis.name(check, provider.trace, provider.files, among=mistakes) or mistakes
         self.named[check.task] = mistakes or self.named.get(check.task, [])
-        says = " Or: ".join(dict.fromkeys(mistake.says.strip() for mistake in mistakes))
+        sentences = dict.fromkeys(mistake.says.strip() for mistake in mistakes)
+        says = " Or: ".join(sentences) if len(sentences) <= SENTENCES_AT_MOST else ""
         return result.model_copy(update={"says": says, "mistakes": [mistake.name for mistake in mistakes]})
 
     @staticmethod

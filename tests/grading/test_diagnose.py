@@ -260,6 +260,8 @@ MISTAKES = (
     + "each:\n"
     + slip("each", "skips the first", "in values", "in values[1:]")
     + slip("each", "the other way round", "in values", "in values[::-1]")
+    + slip("each", "the first alone", "in values", "in values[:1]")
+    + slip("each", "in order of size", "in values", "in sorted(values)")
     + "writes:\n"
     + slip("normalise", "writes into its input", "return x / x.sum()", "x /= x.sum(); return x")
     + slip("normalise", "divides by the largest", "x.sum()", "x.max()")
@@ -414,10 +416,10 @@ def test_an_error_of_a_library_is_the_same_if_it_says_the_same():
     assert not same_error(raised('raise ValueError("no")'), TypeError("shapes (2,) (3,)"))
 
 
-def test_nothing_is_named_where_the_solution_would_have_answered_alike(hand_in):
-    """What the check saw is no answer, so every mistake agrees with the answers, and so does the solution."""
-    check = hand_in("each", EACH.replace("function(value)", "function(value), function(value)"))
-    assert [(result.status, result.mistakes, result.says) for result in check.values()] == [("wrong", [], "")]
+def test_a_learner_does_not_read_everything_that_could_be_wrong(hand_in):
+    """What the check saw is no answer, so every mistake agrees with the answers."""
+    (check,) = hand_in("each", EACH.replace("function(value)", "function(value), function(value)")).values()
+    assert (check.status, len(check.mistakes), check.says) == ("wrong", 4, "")
 
 
 def test_what_reads_its_own_source_reads_that_of_the_mistake(course):

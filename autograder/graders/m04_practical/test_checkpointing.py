@@ -334,8 +334,10 @@ def test_load_checkpoint_of_the_model_alone(learner, probe, scratch):
 @pytest.mark.stage("robust")
 @pytest.mark.task("load_checkpoint")
 def test_load_checkpoint_refuses_a_model_of_another_shape(learner, probe, scratch):
-    run, _, path, _ = broken_off(learner, probe, scratch)
+    run, same, path, _ = broken_off(learner, probe, scratch)
     nn = run.torch.nn
+    learner.load_checkpoint(path, same.model)
+    assert_close(same.model.state_dict(), run.model.state_dict(), name="the parameters of a model of the same shape")
     for other in (
         nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Tanh(), nn.Linear(8, 3)),
         nn.Sequential(nn.Linear(5, 7)),

@@ -239,11 +239,12 @@ def test_tabular_dataset_has_no_row_beyond_its_ends(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_pad_collate_returns_a_tensor_lengths_and_labels(learner, probe):
-    result = learner.pad_collate(sequences(probe))
-    assert isinstance(result, tuple | list) and len(result) == 3, "it returns the tuple (padded, lengths, labels)"
-    assert_shape(result[0], (5, 7, probe.size("D")), torch.float32, name="the padded sequences")
-    assert_shape(result[1], (5,), torch.int64, name="the lengths")
-    assert_shape(result[2], (5,), torch.int64, name="the labels")
+    for batch, t in ((sequences(probe)[:1], 5), (sequences(probe), 7)):
+        result = learner.pad_collate(batch)
+        assert isinstance(result, tuple | list) and len(result) == 3, "it returns the tuple (padded, lengths, labels)"
+        assert_shape(result[0], (len(batch), t, probe.size("D")), torch.float32, name="the padded sequences")
+        assert_shape(result[1], (len(batch),), torch.int64, name="the lengths")
+        assert_shape(result[2], (len(batch),), torch.int64, name="the labels")
 
 
 def test_pad_collate_tells_lengths_and_labels_in_the_order_of_the_batch(learner, probe):
@@ -538,13 +539,14 @@ def test_bucket_batch_sampler_shuffles_the_batches(learner, probe):
 
 def test_bucket_batch_sampler_repeats_an_epoch_exactly(learner, probe):
     sampler = learner.BucketBatchSampler(lengths_for(probe, 40), 3, 4, seed=a_seed(probe))
-    first = list(sampler)
-    assert list(sampler) == first, "without set_epoch a second pass gives the same batches"
+    go_through = learner.library("builtins").list  # where the sampler is, so that each pass is an answer to judge by
+    first = go_through(sampler)
+    assert go_through(sampler) == first, "without set_epoch a second pass gives the same batches"
     sampler.set_epoch(1)
-    other = list(sampler)
+    other = go_through(sampler)
     assert other != first, "another epoch gives other batches"
     sampler.set_epoch(0)
-    assert list(sampler) == first, "back in epoch 0 the batches are those of epoch 0"
+    assert go_through(sampler) == first, "back in epoch 0 the batches are those of epoch 0"
 
 
 def test_bucket_batch_sampler_adds_epoch_and_seed(learner, probe):

@@ -443,7 +443,9 @@ def open_layers(layers):
 def test_gradual_unfreeze_returns_how_many_layers_are_open(learner):
     layers, _ = stack(learner)
     counts = [learner.gradual_unfreeze(layers, epoch) for epoch in range(5)]
+    at_the_end = open_layers(layers)
     assert counts == [1, 2, 3, 3, 3], f"of three layers 1, 2, 3, 3, 3 are open in epochs 0 to 4, not {counts}"
+    assert at_the_end == [{True}] * 3, "in epoch 4 all three are open"
 
 
 def test_gradual_unfreeze_opens_the_last_layer_in_the_first_epoch(learner):
