@@ -907,9 +907,11 @@ def test_adam_class_keeps_what_it_remembers_out_of_autograd(learner, probe):
     model.backward(several(probe))
     optimizer.step()
     python, op = learner.library("builtins"), learner.library("operator")
-    states = python.map(op.methodcaller("values"), python.map(op.attrgetter("state"), [optimizer]))
-    moments = python.map(op.itemgetter("exp_avg"), learner.library("itertools").chain.from_iterable(states))
-    assert_close(python.list(python.map(op.attrgetter("requires_grad"), moments)), [False] * 3, name="requires_grad")
+    flat, values = learner.library("itertools").chain.from_iterable, op.methodcaller("values")
+    states = flat(python.map(values, python.map(op.attrgetter("state"), [optimizer])))  # one for every parameter
+    remembered = python.filter(model.torch.is_tensor, flat(python.map(values, states)))
+    recorded = python.list(python.map(op.attrgetter("requires_grad"), remembered))
+    assert True not in recorded, "what it remembers takes no gradients"
 
 
 @of_the_class
@@ -946,8 +948,6 @@ def test_adam_class_lets_the_closure_use_autograd(learner, probe):
     model = Model(learner, several(probe))
     optimizer = learner.Adam(model.parameters(), lr=0.3)
     assert optimizer.step(model.torch.is_grad_enabled), "gradients are enabled while the closure runs"
-    step = model.torch.no_grad()(optimizer.step)  # called where they are disabled
-    assert step(model.torch.is_grad_enabled), "gradients are enabled while the closure runs, wherever step is called"
 
 
 @pytest.mark.stage("whole")
