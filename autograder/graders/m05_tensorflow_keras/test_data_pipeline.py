@@ -59,10 +59,10 @@ def test_make_dataset_gives_batches_of_inputs_and_labels(learner, probe):
     seeded(learner)
     probe.fix("N", 7)
     x, y = examples(probe, "N 4 3")
-    for images, y in ((x, y), (x.astype(np.float64), y.astype(np.int32)), ((10 * x).astype(np.uint8), y / 2.0)):
-        got = epoch(learner, learner.make_dataset(images, y, 3))
+    for images, marks in ((x, y), (x.astype(np.float64), y.astype(np.int32)), ((10 * x).astype(np.uint8), y / 2.0)):
+        got = epoch(learner, learner.make_dataset(images, marks, 3))
         assert [(a.shape, a.dtype, b.shape, b.dtype) for a, b in got] == [
-            ((size, 4, 3), images.dtype, (size,), y.dtype) for size in (3, 3, 1)
+            ((size, 4, 3), images.dtype, (size,), marks.dtype) for size in (3, 3, 1)
         ], "batches of 3, 3 and 1, with the dtypes of x and y"
 
 
