@@ -70,7 +70,7 @@ def test_dense_without_a_bias_has_a_kernel_alone(learner, probe):
     seeded(learner)
     d, m = probe.shape("D M")
     layer = learner.Dense(m, use_bias=False)
-    layer.build((None, d))
+    assert_shape(layer(tensor(probe.normal("N D"))), probe.shape("N M"), tf.float32)
     assert [weight.shape for weight in layer.get_weights()] == [(d, m)], "the kernel alone"
     assert_close(layer.bias, None, name="bias")
 

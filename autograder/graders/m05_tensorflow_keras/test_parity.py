@@ -116,6 +116,7 @@ def test_linear_to_keras_leaves_the_torch_layer_as_it_was(learner, probe):
     layer, weights = linear(learner, probe, "float64")
     learner.linear_to_keras(layer)
     assert_close(dict(layer.state_dict()), weights)
+    assert_close((layer.weight.requires_grad, layer.bias.requires_grad), (True, True), name="whether it can be trained")
 
 
 def conv(module, probe, dtype="float32", channels=4, filters=6, **options):
@@ -138,6 +139,7 @@ def test_conv_to_keras_has_a_kernel_with_the_channels_last(learner, probe):
     for bias, shapes in ((True, [(2, 5, 4, 6), (6,)]), (False, [(2, 5, 4, 6)])):
         model = learner.conv_to_keras(conv(learner, probe, kernel_size=(2, 5), bias=bias)[0])
         assert [weight.shape for weight in model.get_weights()] == shapes, "the kernel is (height, width, C, F)"
+        assert_close(model.input_shape, (None, None, None, 4), name="the images that it takes, of any number and size")
 
 
 def test_conv_to_keras_moves_the_axes_of_the_kernel(learner, probe):
@@ -183,7 +185,8 @@ def test_conv_to_keras_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_conv_to_keras_refuses_what_keras_does_not_have(learner, probe):
-    for options in ({"padding": 1, "padding_mode": "reflect"}, {"padding": "same"}, {"padding": "valid"}):
+    modes = [{"padding": 1, "padding_mode": mode} for mode in ("reflect", "replicate", "circular")]
+    for options in (*modes, {"padding": "same"}, {"padding": "valid"}):
         with pytest.raises(ValueError):
             learner.conv_to_keras(conv(learner, probe, kernel_size=3, **options)[0])
 
