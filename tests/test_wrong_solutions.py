@@ -33,7 +33,9 @@ def entries_of(module):
 def wrong_source(exercise, entry):
     text = exercise.solution.read_text(encoding="utf-8")
     if "body" not in entry:
-        return apply_mistake(text, Mistake(exercise.name, says="", **entry))
+        return apply_mistake(
+            text, Mistake(exercise.name, entry["task"], entry["name"], entry["replace"], entry["by"], "")
+        )
     marked = parse_marked(text, exercise.name)
     block = [block for block in marked.blocks if block.task == entry["task"]][entry.get("block", 0)]
     body = textwrap.indent(textwrap.dedent(entry["body"]).rstrip() + "\n", block.indent)
