@@ -2,6 +2,7 @@
 # make test    all tests (installs torch and TensorFlow, about 8 GB; EXTRAS=dev does without)
 # make check   lint, formatting and drift of generated files, without running tests
 # make verify  proves every exercise: solutions earn everything, stubs nothing, every named mistake is caught; writes docs/kill-table.md
+# make wrong-solutions  hands in the wrong solutions that were written without a look at the checks; none may earn everything
 # make bench   what grading costs, beside one pytest process a submission
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ SEEDS  ?= 5
 EXTRAS ?= dev,torch,tensorflow,nbgrader,otter,cluster
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check verify bench clean
+.PHONY: demo test check verify wrong-solutions bench clean
 
 demo: $(VENV)/.core
 	rm -rf build/class build/results
@@ -29,6 +30,9 @@ check: $(VENV)/.dev
 
 verify: $(VENV)/.dev
 	$(BIN)/autograder verify --table --seeds $(SEEDS)
+
+wrong-solutions: $(VENV)/.dev
+	AUTOGRADER_WRONG_SOLUTIONS=1 $(BIN)/python -m pytest -n auto tests/test_wrong_solutions.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/cost.py

@@ -645,6 +645,8 @@ def test_attention_backward_equals_the_reference(learner, reference, probe):
     dy = probe.tensor("B H T V")
     for mask in (None, random_mask(probe, "B H T S")):
         assert_close(learner.attention_backward(dy, q, k, v, mask), reference.attention_backward(dy, q, k, v, mask))
+    inputs, mask, dy = small_case(probe)
+    assert_close(learner.attention_backward(dy, *inputs, mask), reference.attention_backward(dy, *inputs, mask))
 
 
 @pytest.mark.stage("whole")
