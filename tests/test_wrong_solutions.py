@@ -1,4 +1,4 @@
-"""Wrong solutions, written by people who had seen neither the checks nor `mistakes.yml`: none earns all points of its task.
+"""Wrong solutions, written without a look at the checks or at `mistakes.yml`: none earns all points of its task.
 
 wrong_solutions/<module>.yml holds them by exercise. Each is the solution with one text of a task's body replaced, or with a body of
 its own (`block` says which, where a class has several). `make wrong-solutions` hands them in; it takes minutes.
