@@ -207,6 +207,11 @@ def system_fault(job: Job, problem: str) -> ExerciseResult:
     )
 
 
+def at(results: Future[list[ExerciseResult]], place: int) -> ExerciseResult:
+    """One of the results, once there are any."""
+    return results.result()[place]
+
+
 class Pool:
     """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more."""
 

@@ -12,11 +12,10 @@ from itertools import groupby
 from pathlib import Path
 
 from autograder.authoring.mutation.edits import Mutant, mutants_of
-from autograder.authoring.verify.kills import at
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache
 from autograder.grading.digests import grader_digest
-from autograder.grading.pool import Job, NodeError, NodeSettings, Pool
+from autograder.grading.pool import Job, NodeError, NodeSettings, Pool, at
 from autograder.grading.results import ACCEPTED, ExerciseResult, Status
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +14,7 @@ from autograder.catalog import Exercise
 from autograder.grading.digests import grader_digest
 from autograder.grading.judge import CLEAR
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
-from autograder.grading.pool import Job, Pool
+from autograder.grading.pool import Job, Pool, at
 from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
 from autograder.policy import Policy
 
@@ -71,11 +70,6 @@ def hand_in(pool: Pool, trials: Sequence[Trial]) -> None:
         results = pool.submit_own([trial.job for trial in [*together, *last]])
         for place, trial in enumerate(together):
             trial.result = partial(at, results, place)
-
-
-def at(results: Future[list[ExerciseResult]], place: int) -> ExerciseResult:
-    """One of the results, once there are any."""
-    return results.result()[place]
 
 
 def _digest(content: bytes) -> str:
