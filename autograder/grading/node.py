@@ -6,6 +6,7 @@ Then it stays inside pytest's run loop and serves jobs: `grader` says how one is
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import socket
@@ -220,6 +221,8 @@ def run_session(loop: GradingLoop) -> None:
         import torch
 
         torch.set_num_threads(1)
+        if settings.untried:
+            importlib.import_module("torch._dynamo")  # making an optimizer imports it: in every fork, if not before
     suites = [str(suite) for suite in map(loop.suite, loop.exercises.values()) if suite.is_file()]
     home = loop.course.exercises_dir if settings.public else loop.course.graders_dir
     home = home if home.is_dir() else loop.course.root
