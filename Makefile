@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SEEDS  ?= 5
+MODULES ?=
 EXTRAS ?= dev,torch,tensorflow,nbgrader,otter,cluster
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -29,7 +30,7 @@ check: $(VENV)/.dev
 	$(BIN)/python docs/diagrams.py --check
 
 verify: $(VENV)/.dev
-	$(BIN)/autograder verify --table --seeds $(SEEDS)
+	$(BIN)/autograder verify $(MODULES) --table --seeds $(SEEDS)
 
 wrong-solutions: $(VENV)/.dev
 	AUTOGRADER_WRONG_SOLUTIONS=1 $(BIN)/python -m pytest -n auto tests/test_wrong_solutions.py

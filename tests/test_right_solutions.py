@@ -36,7 +36,7 @@ def test_a_right_solution_in_another_style_earns_everything(name, pools):
     if exercise.id not in pools:
         pytest.skip(f"not run: {', '.join(exercise.libraries)} are not all installed")
     siblings = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         job = Job("right", exercise.id, siblings | {exercise.id: FILES[name].read_bytes()}, "", 120.0, seed)
         result = pools[exercise.id].grade(job)
         assert result.outcome == "graded", result.note
