@@ -141,14 +141,18 @@ class GradingLoop:
         faults = {name: fault for name, exercise in self.exercises.items() if (fault := self.uncollected(exercise))}
         if self.settings.untried:
             return faults
-        return faults | (self.rejections_in_a_fork() if cannot_fork else self.rejections())
+        return (self.rejections_in_a_fork() if cannot_fork else self.rejections()) | faults
+
+    def collection_error(self, exercise: Exercise) -> str:
+        """What pytest said when it collected the checks of an exercise; empty if that went well."""
+        place = f"{exercise.module}/{self.suite(exercise).name}"
+        return next((text for node, text in self.collection_errors.items() if node.endswith(place)), "")
 
     def uncollected(self, exercise: Exercise) -> str:
         """Why there are no checks of an exercise; empty if there are."""
         suite = self.suite(exercise)
-        place = f"{exercise.module}/{suite.name}"
-        if errors := [text for node, text in self.collection_errors.items() if node.endswith(place)]:
-            return f"{suite} cannot be collected:\n{errors[0]}"
+        if error := self.collection_error(exercise):
+            return f"{suite} cannot be collected:\n{error}"
         if not suite.is_file():
             return f"there is no {suite}"
         return "" if exercise.id in self.judges else f"{suite} has no checks"

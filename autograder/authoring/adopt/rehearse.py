@@ -69,7 +69,11 @@ class Rehearsal(GradingLoop):
     out: Path
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        wrong: Found = {name: {ALL: words} for name, words in self.uncollected().items()}
+        wrong: Found = {
+            name: {ALL: error.strip().splitlines()[-1]}
+            for name, exercise in self.exercises.items()
+            if (error := self.collection_error(exercise))
+        }
         idle: Found = {}
         stubs = LocalProvider(self.course.exercises_dir)
         for name, judge in self.judges_of(session).items():
@@ -77,14 +81,6 @@ class Rehearsal(GradingLoop):
             idle[name] = {r.check: "passes" for r in _run(judge, stubs) if r.status is Status.PASSED}
         self.out.write_text(json.dumps([wrong, idle]), encoding="utf-8")
         return True
-
-    def uncollected(self) -> dict[str, str]:
-        return {
-            f"{exercise.module}/{exercise.name}": words.strip().splitlines()[-1]
-            for exercise in self.exercises.values()
-            for node, words in self.collection_errors.items()
-            if node.endswith(f"{exercise.module}/test_{exercise.name}.py")
-        }
 
 
 def _run(judge: Judge, provider: LocalProvider) -> list[CheckResult]:

@@ -5,6 +5,6 @@ Known mistakes prove the checks against what somebody thought of; this finds wha
 """
 
 from autograder.authoring.mutation.edits import Mutant, mutants_of
-from autograder.authoring.mutation.run import Outcome, Trial, mutate
+from autograder.authoring.mutation.run import Outcome, mutate
 
-__all__ = ["Mutant", "Outcome", "Trial", "mutants_of", "mutate"]
+__all__ = ["Mutant", "Outcome", "mutants_of", "mutate"]

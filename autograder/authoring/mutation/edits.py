@@ -29,18 +29,8 @@ NAMES = {
     "triu": "tril", "tril": "triu", "train": "eval", "eval": "train", "append": "extend", "randn": "rand", "randint": "rand",
 }  # fmt: skip
 COMMUTATIVE = {
-    "max",
-    "min",
-    "maximum",
-    "minimum",
-    "add",
-    "multiply",
-    "logical_and",
-    "logical_or",
-    "array_equal",
-    "equal",
-    "allclose",
-}
+    "max", "min", "maximum", "minimum", "add", "multiply", "logical_and", "logical_or", "array_equal", "equal", "allclose",
+}  # fmt: skip
 SCOPES = (ast.JoinedStr, ast.Raise)  # words for people: their text is not judged
 
 
