@@ -35,7 +35,6 @@ class Grader:
     Attributes:
         zygote: where the workers come from, and so the device that they use.
         references: where the checks get the reference.
-        public: the checks are those that learners have.
     """
 
     exercise: Exercise
@@ -44,7 +43,6 @@ class Grader:
     references: LocalProvider
     zygote: Zygote
     forks: Forks
-    public: bool = False
 
     def grade(self, job: Job) -> ExerciseResult:
         start, judge = time.monotonic(), self.judge_of(job)

@@ -26,6 +26,7 @@ from autograder.sandbox import gpu
 from autograder.sandbox.frameworks import ONE_THREAD
 from autograder.sandbox.gpu import CPU
 
+HIDDEN, PUBLIC, SOLUTION = "hidden", "public", "solution"  # the checks of an exercise that a job can ask for
 NODES_PER_GPU = 4  # each has one worker at a time, with a context of its own
 START_SECONDS = 180.0  # importing a framework and running every grader on its reference, on a busy machine
 PACKAGE_ROOT = Path(__file__).parents[2]
@@ -42,6 +43,8 @@ class Job:
     Attributes:
         files: source text by exercise id: the exercise itself and the learner's exercises that it imports.
         seconds: after this long the node is taken for dead.
+        suite: the checks. Only a node for the course's own code has "public" ones, and those of the "solution" itself
+            (see `examine`).
         seed: of the inputs of the checks, if not that of the node.
         task: run the checks of this task alone.
         mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`. One
@@ -53,6 +56,7 @@ class Job:
     files: dict[str, bytes]
     sha256: str
     seconds: float
+    suite: str = HIDDEN
     seed: int | None = None
     task: str | None = None
     mistake: str | None = None
@@ -72,8 +76,8 @@ class NodeSettings:
     """What a node grades: exercises of one course that share a set of libraries.
 
     Attributes:
-        public: grade with the public checks instead of the hidden ones.
-        untried: do not run every grader on its own reference at the start: the solution is among what is to be graded.
+        own: what is handed in is the course's own, its solutions among them: there are the public checks as well, and no grader is
+            tried on its own reference before.
         scratch: the folder below which learners' code may write.
         device: where learners' torch tensors are, "cpu" or "cuda" on the GPU with the number `gpu_number`. What does not use torch
             stays on the CPU, and so does, with `or_cpu`, an exercise whose own solution does not pass there.
@@ -84,8 +88,7 @@ class NodeSettings:
     libraries: Sequence[str]
     seed: int
     unsafe: bool = False
-    public: bool = False
-    untried: bool = False
+    own: bool = False
     scratch: str | None = None
     device: str = CPU
     gpu_number: str = "0"
@@ -213,7 +216,11 @@ def at(results: Future[list[ExerciseResult]], place: int) -> ExerciseResult:
 
 
 class Pool:
-    """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more."""
+    """A few nodes, each serving one job at a time. A node that dies is replaced, and its job tried once more.
+
+    Args:
+        nodes: how many. With none, threads of the caller's use `grade` and `grade_own`, and each gets a node of its own.
+    """
 
     def __init__(self, settings: NodeSettings, nodes: int):
         self.scratch = tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True)
@@ -226,8 +233,9 @@ class Pool:
         if numbers:
             nodes = min(nodes, NODES_PER_GPU * len(numbers))
         self.gpus = itertools.cycle(numbers or ["0"])
-        self.spare = [self.start_node()]  # in this thread, so that a faulty installation is told before any work
-        self.threads = ThreadPoolExecutor(max_workers=nodes)
+        # In this thread, so that a faulty installation is told before any work.
+        self.spare = [self.start_node()] if nodes else []
+        self.threads = ThreadPoolExecutor(max_workers=nodes or 1)
 
     def submit(self, job: Job) -> Future[ExerciseResult]:
         return self.threads.submit(self.grade, job)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from autograder.grading.children import Child
 from autograder.grading.grader import CHILDS_SHARE, Grader
 from autograder.grading.jailed import JailedProvider, OwnCode
-from autograder.grading.pool import Job
+from autograder.grading.pool import PUBLIC, Job
 from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult
 from autograder.sandbox.handle import Worker
 
@@ -59,7 +59,7 @@ def tried(grader: Grader, jobs: Sequence[Job]) -> Iterator[dict]:
     for job in jobs:
         judge = grader.judge_of(job)
         provider: JailedProvider | OwnCode
-        if grader.public:
+        if job.suite == PUBLIC:
             provider = OwnCode(grader.exercise, job.files)
         else:
             provider = grader.jailed(judge, job, worker=worker, works=len(jobs))

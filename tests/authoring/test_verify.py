@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 
 from autograder.authoring.build import build
 from autograder.authoring.new import new_exercise
-from autograder.authoring.verify import Problem, Report, Row, branches, kills, probes, prose, verify
+from autograder.authoring.verify import Problem, Report, Row, kills, probes, prose, verify
 from autograder.authoring.verify.run import TABLE, table_problems
 from autograder.authoring.verify.table import kill_table
 from autograder.catalog import Course
 from autograder.cli import app
+from autograder.grading.pool import NodeSettings, Pool
 from autograder.policy import Policy
 from tests.courses import write_files
 
@@ -58,9 +59,7 @@ def test_the_gates_on_what_is_written_hold_for_an_exercise_without_fault(root):
     assert told(root, prose.exercise_problems(exercise(root))) == []
     assert told(root, prose.module_problems(Course(root).module("week1"))) == []
     assert told(root, prose.drift_problems(Course(root), ["week1"])) == []
-    assert told(root, prose.doctest_problems([exercise(root)])) == []
     assert told(root, probes.probe_problems(exercise(root))) == []
-    assert told(root, branches.branch_problems([exercise(root)])) == []
     assert prose.can_be_graded(exercise(root))
 
 
@@ -190,10 +189,22 @@ def test_generated_files(root):
     ]
 
 
+def of_running(root):
+    """What only running the solution shows."""
+    pool = Pool(NodeSettings(str(root), ["week1/good"], ["jaxtyping", "numpy"], 0, own=True), 0)
+    trials = [
+        trial for trial in kills.trials_of(Policy.load(Course(root)), exercise(root), 1) if trial.what == "running"
+    ]
+    kills.try_all(pool, trials)
+    pool.close()
+    row = Row("week1/good", 1)
+    return told(root, kills.judge_trials(exercise(root), trials, row, lambda *_: None))
+
+
 def test_examples_in_docstrings(root):
     edit(root, SOLUTION.format("good"), "[-1.0, 3.0]", "[-2.0, 3.0]")
-    ((gate, where, what),) = told(root, prose.doctest_problems([exercise(root)]))
-    assert (gate, where) == ("doctests", "solutions/week1")
+    ((gate, where, what),) = of_running(root)
+    assert (gate, where) == ("doctests", "solutions/week1/good.py")
     assert "in week1.good.leaky_relu" in what and "[-1.0, 3.0]" in what
 
 
@@ -205,7 +216,7 @@ def test_lines_that_no_check_reaches_and_branches_that_are_always_taken(root):
     source = (root / SOLUTION.format("good")).read_text().splitlines()
     line = {text.strip(): number for number, text in enumerate(source, 1)}
     raises = next(number for text, number in line.items() if text.startswith("raise"))
-    assert told(root, branches.branch_problems([exercise(root)])) == [
+    assert of_running(root) == [
         ("branches", f"solutions/week1/good.py:{raises}", "no hidden check reaches this line"),
         (
             "branches",
@@ -213,13 +224,6 @@ def test_lines_that_no_check_reaches_and_branches_that_are_always_taken(root):
             f"no hidden check goes from here to line {line['if slope < 0:']}",
         ),
     ]
-
-
-def test_checks_that_cannot_be_collected_are_told_of_by_the_branches_too(root):
-    edit(root, GRADER.format("good"), 'stage("shape")', 'stage("shap")')
-    ((gate, where, what),) = told(root, branches.branch_problems([exercise(root)]))
-    assert (gate, where) == ("branches", "graders/week1")
-    assert "the stage 'shap' is none of" in what
 
 
 def test_degenerate_probes(root):
@@ -272,7 +276,7 @@ def verified(tmp_path_factory):
     build(Course(root))
     shown = []
     report = verify(Policy.load(Course(root)), ["week1"], 1, 1, lambda *step: shown.append(step))
-    assert ("grading solutions, stubs and mistakes", len(BEHAVIOUR) * 12, len(BEHAVIOUR) * 12) in shown
+    assert ("grading solutions, stubs and mistakes", len(BEHAVIOUR) * 15, len(BEHAVIOUR) * 15) in shown
     problems = {name: [] for name in BEHAVIOUR}
     for gate, where, what in told(root, report.problems):
         problems[Path(where.partition(":")[0]).stem.removeprefix("test_")].append((gate, where, what))
@@ -361,9 +365,9 @@ def test_a_mistake_that_diagnosis_cannot_name(problems):
 def test_a_grader_that_pytest_cannot_collect_is_a_problem_like_others(root):
     edit(root, GRADER.format("good"), 'stage("shape")', 'stage("shap")')
     report = verify(Policy.load(Course(root)), ["week1"], 1, 1)
-    assert [problem.gate for problem in report.problems] == ["grading", "branches"]
-    assert report.problems[0].where == "week1/good"
-    assert "the stage 'shap' is none of" in report.problems[0].what
+    ((gate, where, what),) = told(root, report.problems)
+    assert (gate, where) == ("grading", GRADER.format("good"))
+    assert "the stage 'shap' is none of" in what
 
 
 def test_an_exercise_that_cannot_be_graded_does_not_keep_others_from_it(root, monkeypatch):
@@ -371,9 +375,6 @@ def test_an_exercise_that_cannot_be_graded_does_not_keep_others_from_it(root, mo
     edit(root, MISTAKES, "other:\n  - task: leaky_relu\n", "other:\n  - job: leaky_relu\n")
     graded = []
     monkeypatch.setattr(kills, "trials_of", lambda _, exercise, *__: graded.append(exercise.name) or [])
-    monkeypatch.setattr("autograder.authoring.verify.run.Pool", Nothing)
-    monkeypatch.setattr(branches, "branch_problems", lambda _: [])
-    monkeypatch.setattr(prose, "doctest_problems", lambda _: [])
     verify(Policy.load(Course(root)), ["week1"], 1, 1)
     assert graded == []  # a file of mistakes that cannot be read is everybody's
     edit(root, MISTAKES, "- job:", "- task:")
@@ -402,23 +403,9 @@ def test_one_exercise_is_verified_by_itself(root, monkeypatch):
     monkeypatch.setattr(
         "autograder.authoring.verify.run._graded", lambda _, exercises, *__: begun.extend(exercises) or []
     )
-    monkeypatch.setattr(branches, "branch_problems", lambda exercises: begun.extend(exercises) or [])
     done = CliRunner().invoke(app, ["--course", str(root), "verify", "week1/other"])
     assert done.exit_code == 0, done.output
-    assert [exercise.id for exercise in begun] == ["week1/other", "week1/other"]
-
-
-class Nothing:
-    """A pool that starts no node."""
-
-    def __init__(self, *_):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
+    assert [exercise.id for exercise in begun] == ["week1/other"]
 
 
 # The kill table.

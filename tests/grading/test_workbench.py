@@ -2,7 +2,7 @@
 
 import pytest
 
-from autograder.grading.pool import Job, NodeSettings, Pool
+from autograder.grading.pool import HIDDEN, PUBLIC, Job, NodeSettings, Pool
 from tests.courses import write_files
 
 SOLUTION = '''\
@@ -37,7 +37,7 @@ def test_largest_equals_the_reference(learner, reference, probe):
     assert_close(learner.largest(x), reference.largest(x))
 """
 
-PUBLIC = """\
+PUBLIC_CHECKS = """\
 from autograder.testing import assert_close
 
 
@@ -60,7 +60,7 @@ FILES = {
     "solutions/week1/sizes.py": SOLUTION,
     "solutions/week1/mistakes.yml": MISTAKES,
     "graders/week1/test_sizes.py": GRADER,
-    "exercises/week1/test_sizes.py": PUBLIC,
+    "exercises/week1/test_sizes.py": PUBLIC_CHECKS,
 }
 KEEPS_THE_SIGN = SOLUTION.replace("np.abs(x)", "x")
 SMALLEST = SOLUTION.replace("max", "min")
@@ -79,8 +79,8 @@ def pool(root):
         yield pool
 
 
-def job(text):
-    return Job("verify", "week1/sizes", {"week1/sizes": text.encode()}, "", 60.0)
+def job(text, suite=HIDDEN):
+    return Job("verify", "week1/sizes", {"week1/sizes": text.encode()}, "", 60.0, suite)
 
 
 def found(result):
@@ -89,10 +89,10 @@ def found(result):
     return {check.check.split("_")[1]: (str(check.status), check.mistakes) for check in result.checks}
 
 
-def tried(pool, *texts):
+def tried(pool, *texts, suite=HIDDEN):
     """What comes out for each of them, with the solution after them."""
-    *results, last = map(found, pool.submit_own([*map(job, texts), job(SOLUTION)]).result())
-    assert last == PASSES
+    *results, last = map(found, pool.grade_own([job(text, suite) for text in (*texts, SOLUTION)]))
+    assert {status for status, _ in last.values()} == {"passed"}
     return results
 
 
@@ -139,9 +139,9 @@ def test_where_the_solution_does_not_pass_everything_is_graded_by_itself(pool):
 
 
 def test_public_checks_try_them_in_one_process_too(root):
-    settings = NodeSettings(str(root), ["week1/sizes"], ["jaxtyping", "numpy"], 0, public=True)
+    settings = NodeSettings(str(root), ["week1/sizes"], ["jaxtyping", "numpy"], 0, own=True)
     with Pool(settings, 1) as pool:
-        results = tried(pool, KEEPS_THE_SIGN, SMALLEST, "no Python")
+        results = tried(pool, KEEPS_THE_SIGN, SMALLEST, "no Python", suite=PUBLIC)
     assert [result["magnitude"][0] for result in results] == ["wrong", "passed", "error"]
 
 

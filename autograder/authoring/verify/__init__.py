@@ -1,8 +1,8 @@
 """Prove the exercises of a course: every gate of the standard, each failure with its gate, file and task.
 
 `prose` reads what is written (docstrings, hints, mistakes, generated files, style of the checks), `probes` reads what the checks
-feed in (with `suite`, the checks as source), `branches` measures which branches of the references the checks reach, `kills` grades
-the solution, the stub and every known mistake through the jail, `table` says what came out.
+feed in (with `suite`, the checks as source), `kills` has the solution run its examples and measured for branches that the checks
+do not reach, and grades it, the stub and every known mistake; `table` says what came out.
 """
 
 from autograder.authoring.verify.report import Problem, Report, Row

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 
 from autograder.authoring.build import stub_text
 from autograder.authoring.sources import read_marked
 from autograder.authoring.verify.report import NOISE_ALLOWED, PUBLIC_SHARE, Problem, Row
 from autograder.catalog import Exercise
 from autograder.grading.digests import grader_digest
+from autograder.grading.examine import EXAMPLES
 from autograder.grading.judge import CLEAR
 from autograder.grading.mistakes import Mistake, apply_mistake, load_mistakes
-from autograder.grading.pool import Job, Pool, at
+from autograder.grading.pool import HIDDEN, PUBLIC, SOLUTION, Job, Pool
 from autograder.grading.results import ACCEPTED, CheckResult, ExerciseResult, Outcome, Status
 from autograder.policy import Policy
 
 SECONDS = 600.0
+LONGEST = 2000  # characters of what doctest says
 
 
 @dataclass
 class Trial:
     """One thing graded: `what` is "solution", "stub" or a mistake; `key` is a hash of all that its result depends on.
 
-    `together` says that it is tried on one workbench with others of its exercise, the solution last. `result` waits for what came
-    out, and is None until it is handed in.
+    `together` says that it is tried on one workbench with others of its exercise, the solution last.
     """
 
     what: str | Mistake
-    public: bool
     together: bool
     job: Job
     key: str
-    result: Callable[[], ExerciseResult] | None = None
+    result: Future[ExerciseResult] = field(default_factory=Future)
 
 
 def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
-    """Two trials as learners' work is graded, then all others together; the solution on the last seed ends them."""
+    """By either suite two trials as learners' work is graded, and all others together, ended by the solution on the last
+    seed; then what only running the solution shows."""
     solution = exercise.solution.read_bytes()
     jobs: list[tuple[str | Mistake, Job]] = [
         ("solution", _job(exercise, solution, 0)),
@@ -49,27 +50,38 @@ def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
         jobs.append((mistake, _job(exercise, source, mistake=mistake)))
     jobs += [("solution", _job(exercise, solution, seed)) for seed in (range(1, seeds) or [0])]
     depends_on = f"verify {grader_digest(policy, exercise, 0)} {_digest(exercise.public_tests.read_bytes())}"
-    trials = []
-    for place, (what, job) in enumerate(jobs):
-        for public in (False, True):
-            together = place > 1
-            key = _digest(f"{depends_on} {public} {together} {job.to_json()}".encode())
-            trials.append(Trial(what, public, together, job, key))
-    return trials
+
+    def trial(what: str | Mistake, together: bool, job: Job) -> Trial:
+        return Trial(what, together, job, _digest(f"{depends_on} {together} {job.to_json()}".encode()))
+
+    return [
+        *(
+            trial(what, place > 1, replace(job, suite=suite))
+            for suite in (HIDDEN, PUBLIC)
+            for place, (what, job) in enumerate(jobs)
+        ),
+        trial("running", False, _job(exercise, solution, suite=SOLUTION)),
+    ]
 
 
-def hand_in(pool: Pool, trials: Sequence[Trial]) -> None:
-    """Hand in those trials of one exercise, by the hidden or by the public checks, that have no result yet."""
-    waiting = [trial for trial in trials if not trial.result]
-    for trial in waiting:
-        if not trial.together:
-            trial.result = pool.submit(trial.job).result
-    together = [trial for trial in waiting if trial.together]
-    if together:
-        last = [] if together[-1] is trials[-1] else [trials[-1]]  # known from before, but needed
-        results = pool.submit_own([trial.job for trial in [*together, *last]])
-        for place, trial in enumerate(together):
-            trial.result = partial(at, results, place)
+def try_all(pool: Pool, trials: Sequence[Trial]) -> None:
+    """Find the results, one after the other, of those trials of one exercise that have none yet."""
+    try:
+        for trial in trials:
+            if not trial.together and not trial.result.done():
+                trial.result.set_result(pool.grade(trial.job))
+        for suite in (HIDDEN, PUBLIC):
+            together = [trial for trial in trials if trial.together and trial.job.suite == suite]
+            waiting = [trial for trial in together if not trial.result.done()]
+            if waiting:
+                last = [] if waiting[-1] is together[-1] else together[-1:]  # known from before, but needed
+                results = pool.grade_own([trial.job for trial in [*waiting, *last]])
+                for trial, result in zip(waiting, results, strict=False):
+                    trial.result.set_result(result)
+    except BaseException as error:
+        for trial in trials:
+            if not trial.result.done():
+                trial.result.set_exception(error)
 
 
 def _digest(content: bytes) -> str:
@@ -81,10 +93,12 @@ def mistakes_of(exercise: Exercise) -> list[Mistake]:
     return [mistake for mistake in found if mistake.exercise == exercise.name]
 
 
-def _job(exercise: Exercise, source: bytes, seed: int | None = None, mistake: Mistake | None = None) -> Job:
+def _job(
+    exercise: Exercise, source: bytes, seed: int | None = None, mistake: Mistake | None = None, suite: str = HIDDEN
+) -> Job:
     files = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
     told = (mistake.task, mistake.name) if mistake else (None, None)
-    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, *told)
+    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, suite, seed, *told)
 
 
 def judge_trials(
@@ -97,22 +111,34 @@ def judge_trials(
     """
     told: set[tuple[str, str]] = set()  # what one seed has shown already
     for trial in trials:
-        result = trial.result()
+        result, public = trial.result.result(), trial.job.suite == PUBLIC
         step(trial, result)
-        where = str(exercise.public_tests if trial.public else exercise.grader)
+        where = str(exercise.public_tests if public else exercise.grader)
         if result.outcome is not Outcome.GRADED:
-            if (where, result.note) not in told:
+            if ("grading", result.note) not in told:
                 yield Problem("grading", where, result.note)
-            told.add((where, result.note))
+            told.add(("grading", result.note))
+        elif trial.what == "running":
+            yield from _running(result, exercise)
         elif trial.what == "solution":
-            yield from _solution(result, where, trial.public, row, told)
+            yield from _solution(result, where, public, row, told)
         elif trial.what == "stub":
             yield from _stub(exercise, result, where)
         else:
-            yield from _mistake(trial.what, result, where, trial.public, row)
+            yield from _mistake(trial.what, result, where, public, row)
     if row.public_killed < PUBLIC_SHARE * row.mistakes:
         what = f"the public checks catch {row.public_killed} of {row.mistakes} mistakes, less than two thirds"
         yield Problem("public checks", str(exercise.public_tests), what)
+
+
+def _running(result: ExerciseResult, exercise: Exercise) -> Iterator[Problem]:
+    where = str(exercise.solution)
+    for check in result.checks:
+        if check.check == EXAMPLES and check.detail:
+            yield Problem("doctests", where, check.detail[-LONGEST:])
+        elif check.detail:
+            for line, _, what in (each.partition(": ") for each in check.detail.splitlines()):
+                yield Problem("branches", f"{where}:{line}" if line.isdecimal() else where, what)
 
 
 def _solution(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +16,6 @@ from autograder.grading.mistakes import Loader, Mistake, MistakeError, apply_mis
 
 RUNGS = 3  # a question, a pointer, nearly the code
 MISTAKES_NEEDED = 3
-DOCTESTS = """
-import doctest, importlib, sys
-failed = 0
-for name in sys.argv[1:]:
-    failed += doctest.testmod(importlib.import_module(name)).failed
-sys.exit(failed > 0)
-"""
 
 
 def drift_problems(course: Course, modules: Sequence[str]) -> Iterator[Problem]:
@@ -56,16 +46,6 @@ def can_be_graded(exercise: Exercise) -> bool:
     """Whether there are checks that can be read, and mistakes that can be made."""
     suites = (exercise.grader, exercise.public_tests)
     return not any(_unreadable(suite) for suite in suites) and not _unmakeable(exercise)
-
-
-def doctest_problems(exercises: list[Exercise]) -> Iterator[Problem]:
-    """The examples in the docstrings, run in one process for all exercises of a module."""
-    environment = os.environ | {"PYTHONPATH": str(exercises[0].course.solutions_dir), "OMP_NUM_THREADS": "1"}
-    names = [f"{exercise.module}.{exercise.name}" for exercise in exercises]
-    command = [sys.executable, "-B", "-c", DOCTESTS, *names]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        yield Problem("doctests", str(exercises[0].solution.parent), (done.stdout + done.stderr).strip()[-2000:])
 
 
 def _docstrings(exercise: Exercise) -> Iterator[Problem]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from autograder import installed
-from autograder.authoring.verify import branches, kills, probes, prose
+from autograder.authoring.verify import kills, probes, prose
 from autograder.authoring.verify.report import NAMED_SHARE, Problem, Report, Row
 from autograder.authoring.verify.table import kill_table
 from autograder.catalog import Exercise
 from autograder.grading.cache import Cache
-from autograder.grading.pool import NodeError, NodeSettings, Pool
+from autograder.grading.pool import NodeSettings, Pool
 from autograder.grading.results import ExerciseResult
 from autograder.grading.run import by_libraries
 from autograder.policy import Policy
@@ -47,16 +43,13 @@ def verify(
     gradable = [exercise for exercise in present if prose.can_be_graded(exercise)]
     report = Report()
     progress("reading", 0, 0)
-    with ThreadPoolExecutor(1) as beside:  # nodes are processes; what else there is to do goes on beside them
+    with ThreadPoolExecutor(1) as beside:  # nodes are processes; what is read is read beside them
         read = beside.submit(lambda: list(_read(policy, exercises, gradable)))
-        ran = [beside.submit(_examples_and_branches, of_module) for of_module in _by_module(present)]
         with Cache(cache) as known:
-            graded = list(_graded(policy, gradable, seeds, nodes, progress, report, known))
-        progress("running examples, measuring branches", 0, 0)
+            graded = _graded(policy, gradable, seeds, nodes, progress, report, known)
         report.problems += read.result()
         report.problems += [Problem("libraries", e.id, installed.in_words(missing)) for e, missing in absent.items()]
         report.problems += graded
-        report.problems += [problem for future in ran for problem in future.result()]
     return report
 
 
@@ -72,15 +65,6 @@ def _read(policy: Policy, exercises: Sequence[Exercise], gradable: Sequence[Exer
         yield from probes.probe_problems(exercise)
 
 
-def _by_module(exercises: Sequence[Exercise]) -> list[list[Exercise]]:
-    return [list(of_module) for _, of_module in groupby(exercises, key=lambda exercise: exercise.module)]
-
-
-def _examples_and_branches(exercises: list[Exercise]) -> list[Problem]:
-    """Of one module."""
-    return [*prose.doctest_problems(exercises), *branches.branch_problems(exercises)]
-
-
 def _graded(
     policy: Policy,
     exercises: Sequence[Exercise],
@@ -89,11 +73,12 @@ def _graded(
     progress: Progress,
     report: Report,
     known: Cache,
-) -> Iterator[Problem]:
+) -> list[Problem]:
+    """What running shows; the rows of the kill table go into the report."""
     rows = {exercise.id: Row(exercise.id, len(exercise.tasks)) for exercise in exercises}
     report.rows = list(rows.values())
-    total = sum(2 * (seeds + 1 + len(kills.mistakes_of(exercise))) for exercise in exercises)
-    done = 0
+    trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in exercises}
+    done, total = 0, sum(map(len, trials.values()))
 
     def step(trial: kills.Trial, result: ExerciseResult) -> None:
         nonlocal done
@@ -101,44 +86,50 @@ def _graded(
         known.put(trial.key, result)
         progress("grading solutions, stubs and mistakes", done, total)
 
-    for libraries, group in by_libraries(policy, exercises).items():
-        trials = {exercise: kills.trials_of(policy, exercise, seeds) for exercise in group}
-        for trial in (trial for of_exercise in trials.values() for trial in of_exercise):
-            if result := known.get(trial.key, trial.job.learner):
-                trial.result = partial(ExerciseResult.model_copy, result)
-        try:
-            with ExitStack() as pools:
-                _hand_in(pools, [*trials.values()], policy, group, libraries, min(nodes, len(group)))
-                for exercise, of_exercise in trials.items():
-                    yield from kills.judge_trials(exercise, of_exercise, rows[exercise.id], step)
-        except NodeError as error:
-            yield Problem("grading", ", ".join(exercise.id for exercise in group), str(error))
-    for row in rows.values():
+    for trial in (trial for of_exercise in trials.values() for trial in of_exercise):
+        if result := known.get(trial.key, trial.job.learner):
+            trial.result.set_result(result)
+    problems = {}
+    with Handed(policy, trials, nodes) as handed:
+        for exercise in handed.order:
+            problems[exercise] = [*kills.judge_trials(exercise, trials[exercise], rows[exercise.id], step)]
+    for exercise in exercises:
+        row = rows[exercise.id]
         if row.named < NAMED_SHARE * row.mistakes:
             what = f"diagnosis names {row.named} of {row.mistakes} mistakes"
-            yield Problem("diagnosis", row.exercise, what)
+            problems[exercise].append(Problem("diagnosis", row.exercise, what))
+    return [problem for exercise in exercises for problem in problems[exercise]]
 
 
-def _hand_in(
-    pools: ExitStack,
-    trials: Sequence[Sequence[kills.Trial]],
-    policy: Policy,
-    group: Sequence[Exercise],
-    libraries: tuple[str, ...],
-    nodes: int,
-) -> None:
-    """Hand the trials of each exercise to nodes for the hidden and for the public checks; none is started for nothing."""
-    settings = NodeSettings(str(policy.course.root), [exercise.id for exercise in group], libraries, 0, untried=True)
-    waiting = [trial for of_exercise in trials for trial in of_exercise if not trial.result]
-    kinds = [public for public in (False, True) if any(trial.public is public for trial in waiting)]
-    with ThreadPoolExecutor(len(kinds) or 1) as threads:  # a node takes long to start, and keeps one core busy
-        started = [threads.submit(Pool, replace(settings, public=public), 1 if public else nodes) for public in kinds]
-    for future in started:
-        if not future.exception():
-            pools.enter_context(future.result())  # to be closed, even if another did not start
-    for public, future in zip(kinds, started, strict=True):
-        for of_exercise in trials:
-            kills.hand_in(future.result(), [trial for trial in of_exercise if trial.public is public])
+class Handed:
+    """The trials that have no result yet, handed to threads, each of which takes exercise by exercise.
+
+    All exercises of a set of libraries come together, for a thread needs a node for every set, and the longest first, so that no
+    thread is alone at the end.
+    """
+
+    def __init__(self, policy: Policy, trials: dict[Exercise, list[kills.Trial]], nodes: int):
+        def work(exercises: Sequence[Exercise]) -> int:
+            return sum(len(trials[exercise]) for exercise in exercises)
+
+        self.threads, self.pools = ThreadPoolExecutor(nodes), []
+        self.order: list[Exercise] = []
+        for libraries, group in sorted(by_libraries(policy, [*trials]).items(), key=lambda item: -work(item[1])):
+            self.order += sorted(group, key=lambda exercise: -work([exercise]))
+            waiting = [e for e in self.order if e in group and not all(trial.result.done() for trial in trials[e])]
+            if waiting:
+                settings = NodeSettings(str(policy.course.root), [e.id for e in waiting], libraries, 0, own=True)
+                self.pools.append(pool := Pool(settings, 0))
+                for exercise in waiting:
+                    self.threads.submit(kills.try_all, pool, trials[exercise])
+
+    def __enter__(self) -> Handed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        for pool in self.pools:
+            pool.close()
 
 
 def table_problems(policy: Policy, report: Report) -> Iterator[Problem]:
