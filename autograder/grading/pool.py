@@ -43,12 +43,12 @@ class Job:
     Attributes:
         files: source text by exercise id: the exercise itself and the learner's exercises that it imports.
         seconds: after this long the node is taken for dead.
-        suite: the checks. Only a node for the course's own code has "public" ones, and those of the "solution" itself
-            (see `examine`).
         seed: of the inputs of the checks, if not that of the node.
         task: run the checks of this task alone.
         mistake: what is handed in has this known mistake: no more checks than it takes to tell it; see `Judge.is_told`. One
             without a name is told by any check that it clearly fails.
+        suite: the checks. Only a node for the course's own code has "public" ones, and those of the "solution" itself
+            (see `examine`).
     """
 
     learner: str
@@ -56,10 +56,10 @@ class Job:
     files: dict[str, bytes]
     sha256: str
     seconds: float
-    suite: str = HIDDEN
     seed: int | None = None
     task: str | None = None
     mistake: str | None = None
+    suite: str = HIDDEN
 
     def to_json(self) -> str:
         files = {name: base64.b64encode(text).decode() for name, text in self.files.items()}

@@ -56,6 +56,8 @@ def on_workbench(grader: Grader, jobs: Sequence[Job]) -> list[ExerciseResult]:
 def tried(grader: Grader, jobs: Sequence[Job]) -> Iterator[dict]:
     """Of each job the results of its checks, as long as the first worker lives."""
     worker: Worker | None = None
+    if grader.judge.diagnosis:
+        grader.judge.diagnosis.memory = {}
     for job in jobs:
         judge = grader.judge_of(job)
         provider: JailedProvider | OwnCode

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from autograder.catalog import Course
-from autograder.grading.diagnose import Diagnosis, same, same_error, same_files
+from autograder.grading.alike import described, same, same_error
+from autograder.grading.alike import same_files as alike
+from autograder.grading.diagnose import Diagnosis
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
 from autograder.sandbox.errors import learner_error
@@ -427,6 +429,10 @@ def test_what_reads_its_own_source_reads_that_of_the_mistake(course):
     functions = [module._find("scale") for _, module in pairs]
     for (mistake, _), function in zip(pairs, functions, strict=True):  # after all are loaded, as when AutoGraph reads
         assert mistake.by in inspect.getsource(function)
+
+
+def same_files(theirs, ours):
+    return alike(described(theirs), described(ours))
 
 
 def test_files_are_the_same_by_name_and_size_and_those_that_are_no_text_roughly():

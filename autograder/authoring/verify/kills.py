@@ -98,7 +98,7 @@ def _job(
 ) -> Job:
     files = {other.id: other.solution.read_bytes() for other in exercise.imports_exercises}
     told = (mistake.task, mistake.name) if mistake else (None, None)
-    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, suite, seed, *told)
+    return Job("verify", exercise.id, files | {exercise.id: source}, "", SECONDS, seed, *told, suite)
 
 
 def judge_trials(
