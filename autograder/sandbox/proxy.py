@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from autograder.sandbox.scratch import Scratch
 
 LIBRARY, ITEM = "library", "item"
+MODULE = "module"  # the type of one
 KEPT_BYTES = 1 << 20  # larger arguments are not copied for diagnosis
 
 
@@ -76,6 +77,7 @@ class RemoteModule:
 
     def __init__(self, worker: Worker, filename: str):
         self._worker, self._filename = worker, filename
+        self._libraries: dict[str, RemoteObject] = {}
         self._begin_check()
 
     def _begin_check(self, in_place: bool = False) -> None:
@@ -127,7 +129,9 @@ class RemoteModule:
 
     def library(self, name: str) -> RemoteObject:
         """A library in the worker: `learner.library("torch").Generator()` is one that the learner's functions can be given."""
-        return place(self._worker.request("library", name), self, name, (LIBRARY, name))
+        if name not in self._libraries:
+            self._libraries[name] = place(self._worker.request("library", name), self, name, (LIBRARY, name))
+        return self._libraries[name]
 
     def vjp(self, function: str | RemoteObject, inputs: Any, cotangent: Any = None) -> tuple[Any, list]:
         """The value of a learner's function and the gradients of <value, cotangent> with respect to its inputs, by autograd."""
@@ -189,12 +193,16 @@ class RemoteObject:
             self._module._gave_data = True
         if isinstance(found, RemoteObject):
             place(found, self._module, f"{self._name or self._type}.{name}", (self, name))
+            if self._type == MODULE and of_library(self):
+                vars(self)[name] = found  # `torch.nn` needs no round trip again
         elif self._module is not None:
             self._module._trace.append(Read(self, name, found))
         return found
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._worker.request("set", self, name, value)
+        if self._type == MODULE:
+            vars(self).pop(name, None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         kept = {name: kept_copy(arg) for name, arg in kwargs.items()}

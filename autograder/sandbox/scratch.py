@@ -10,9 +10,13 @@ import os
 import re
 import secrets
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_KEPT = 16 << 20  # bytes of files that are remembered, so that a call can be repeated on what it found
+CLOCK_NS = 50_000_000  # more than a tick of the clock by which a file system tells when a file was changed
 
 
 class Scratch:
@@ -21,6 +25,7 @@ class Scratch:
     def __init__(self, root: str, uid: int | None = None):
         self.path = Path(root, secrets.token_hex(16))
         self.path.mkdir(mode=0o700)
+        self._read: dict[str, tuple[_State, bytes]] = {}  # of each file, what was in it last time
         if uid is not None:
             os.chown(self.path, uid, uid)
 
@@ -32,11 +37,15 @@ class Scratch:
     def files(self) -> dict[str, bytes]:
         """Each file's content by its path in the folder, as far as they are small."""
         found: dict[str, bytes] = {}
-        left = MAX_KEPT
-        for path in sorted(self.path.rglob("*")):
-            if path.is_file() and not path.is_symlink() and path.stat().st_size <= left:
-                found[str(path.relative_to(self.path))] = content = path.read_bytes()
-                left -= len(content)
+        left, now, before, self._read = MAX_KEPT, time.time_ns(), self._read, {}
+        for path, state in sorted(_files_below(str(self.path))):
+            if state.size > left:
+                continue
+            content = before[path][1] if path in before and before[path][0] == state else Path(path).read_bytes()
+            if state.changed_ns + CLOCK_NS < now:  # one that was written to just now may be again, and keep its time
+                self._read[path] = state, content
+            found[os.path.relpath(path, self.path)] = content
+            left -= len(content)
         return found
 
     def restore(self, files: dict[str, bytes]) -> None:
@@ -50,6 +59,25 @@ class Scratch:
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+class _State(NamedTuple):
+    """By which it is told whether a file is what it was."""
+
+    number: int
+    size: int
+    changed_ns: int
+
+
+def _files_below(folder: str) -> Iterator[tuple[str, _State]]:
+    """What is a file and no link, in all folders below one."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files_below(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                yield entry.path, _State(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def names(files: dict[str, bytes]) -> set[tuple[str, int]]:

@@ -362,6 +362,16 @@ def test_a_library_in_the_learners_process_can_be_used_from_here(learner):
     assert learner.library("operator").is_(linear, linear) is True
 
 
+def test_what_a_check_puts_in_place_of_a_library_s_function_is_what_it_gets_from_then_on(learner):
+    operator = learner.library("operator")
+    add, subtract = operator.add, operator.sub
+    assert operator.add(7, 2) == 9
+    operator.add = subtract
+    assert learner.library("operator").add(7, 2) == 5
+    operator.add = add
+    assert operator.add(7, 2) == 9
+
+
 def test_the_last_call_is_one_of_the_learners_own(learner):
     linear = learner.Linear(np.eye(2))
     linear(np.ones(2))

@@ -133,6 +133,17 @@ def test_files_are_remembered_and_put_back(tmp_path):
     assert scratch.files() == kept == {"a/b/c": b"1"}
 
 
+def test_a_file_that_changes_and_keeps_its_size_is_read_again(tmp_path):
+    scratch = Scratch(str(tmp_path))
+    for content in (b"1", b"2", b"3"):
+        (scratch.path / "a").write_bytes(content)  # so fast that its time may stay as well
+        assert [scratch.files(), scratch.files()] == [{"a": content}] * 2
+    os.utime(scratch.path / "a", ns=(0, 0))
+    assert scratch.files() == {"a": b"3"}
+    (scratch.path / "a").write_bytes(b"4")
+    assert scratch.files() == {"a": b"4"}
+
+
 def test_times_and_process_ids_do_not_tell_files_apart():
     assert names({"events.1732.host.77": b"x"}) == names({"events.1733.host.8": b"y"}) != names({"model.pt": b"x"})
 

@@ -164,12 +164,11 @@ def test_dense_learns_like_keras_own(learner, probe):
     seeded(learner)
     x, y, shapes = probe.normal("N D"), probe.normal("N M"), [probe.shape("D M"), probe.shape("M")]
     weights = [tensor(probe.normal(*shape)) for shape in shapes]
-    trained = []
-    for make in (learner.Dense, learner.library("keras").layers.Dense):
-        keras = learner.library("keras")
+    keras, trained = learner.library("keras"), []
+    for make, eagerly in ((learner.Dense, False), (keras.layers.Dense, True)):
         model = keras.Sequential([keras.Input(probe.shape("D")), make(probe.size("M"), activation="tanh")])
         model.set_weights(weights)
-        model.compile(keras.optimizers.SGD(0.5), "mse")
+        model.compile(keras.optimizers.SGD(0.5), "mse", run_eagerly=eagerly)
         model.train_on_batch(tensor(x), tensor(y))
         trained.append(model.get_weights())
     assert_close(trained[0], trained[1], name="the weights after a step")

@@ -269,7 +269,7 @@ def test_functional_two_tower_can_be_trained_in_all_its_weights(learner, probe):
     seeded(learner)
     sizes, weights = towers(probe)
     model = two_tower(learner, sizes, weights)
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", run_eagerly=True)
     inputs = [tensor(probe.normal("N D") + 1.0), tensor(probe.normal("N E") + 1.0)]
     before = model.get_weights()
     model.train_on_batch(inputs, tensor(9.0 + probe.normal("N C")))

@@ -169,7 +169,7 @@ def test_train_step_equals_keras_own_and_the_reference(learner, reference, probe
         model = keras.Sequential([keras.Input((3,), dtype=dtype), *layers])
         model.set_weights(weights)
         optimizer, loss_fn = keras.optimizers.Adam(0.05), crossentropy(module)
-        model.compile(optimizer, loss_fn)
+        model.compile(optimizer, loss_fn, run_eagerly=True)
         for _ in range(3):
             given = tensor(x), tf.constant(y)
             module.train_step(model, optimizer, loss_fn, *given) if own else model.train_on_batch(*given)
@@ -303,7 +303,8 @@ def test_fit_agrees_with_keras_own(learner, probe):
     model, weights = linear(learner, probe)
     got = fitted(learner, model, 0.3, train, validation, 2)
     model.set_weights([tensor(weight) for weight in weights])
-    model.compile(keras.optimizers.SGD(0.3), crossentropy(learner), metrics=["sparse_categorical_accuracy"])
+    how = {"metrics": ["sparse_categorical_accuracy"], "run_eagerly": True}
+    model.compile(keras.optimizers.SGD(0.3), crossentropy(learner), **how)
     keras_has = model.fit(data[0], validation_data=data[1], epochs=2, shuffle=False, verbose=0).history
     renamed = {name.replace("sparse_categorical_accuracy", "metric"): values for name, values in keras_has.items()}
     assert_close(got, in_float32(renamed))
