@@ -90,6 +90,8 @@ class GradingLoop:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self.settings.own:
+            load_for_forks()
         self.judges = self.judges_of(session)
         self.faults = self.find_faults()
         for (name, kind), judge in self.judges.items():
@@ -231,9 +233,9 @@ def main(descriptor: int) -> int:
     return 0
 
 
-def load_for_forks(libraries: Collection[str]) -> None:
+def load_for_forks() -> None:
     """What trying the graders on their references would have imported, and every fork would, if it is not there now."""
-    if "torch" in libraries:
+    if "torch" in sys.modules:
         importlib.import_module("torch._dynamo")  # which making an optimizer does
     with suppress(ModuleNotFoundError):  # an extra, without which only `examine` cannot do
         importlib.import_module("coverage")
@@ -247,8 +249,6 @@ def run_session(loop: GradingLoop) -> None:
         import torch
 
         torch.set_num_threads(1)
-    if settings.own:
-        load_for_forks(settings.libraries)
     suites, home = [str(path) for path in loop.suites.values() if path.is_file()], loop.home
     # Explicit root, configuration and plugins: nothing near a learner's files can take part.
     arguments = [

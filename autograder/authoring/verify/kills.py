@@ -38,8 +38,9 @@ class Trial:
 
 
 def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
-    """By either suite two trials as learners' work is graded, and all others together, ended by the solution on the last
-    seed; then what only running the solution shows."""
+    """By the hidden checks two trials as learners' work is graded, and all others together; by the public checks, which learners
+    run in their own process, all together; then what only running the solution shows. The solution on the last seed ends
+    what is tried together."""
     solution = exercise.solution.read_bytes()
     jobs: list[tuple[str | Mistake, Job]] = [
         ("solution", _job(exercise, solution, 0)),
@@ -56,7 +57,7 @@ def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
 
     return [
         *(
-            trial(what, place > 1, replace(job, suite=suite))
+            trial(what, suite == PUBLIC or place > 1, replace(job, suite=suite))
             for suite in (HIDDEN, PUBLIC)
             for place, (what, job) in enumerate(jobs)
         ),
