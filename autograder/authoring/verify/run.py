@@ -104,8 +104,8 @@ def _graded(
 class Handed:
     """The trials that have no result yet, handed to threads, each of which takes exercise by exercise.
 
-    All exercises of a set of libraries come together, for a thread needs a node for every set, and the longest first, so that no
-    thread is alone at the end.
+    All exercises of a set of libraries come together, for a thread needs a node for every set. No thread shall be alone at the end:
+    therefore the sets with fewer exercises than there are threads come first, and after them what takes long.
     """
 
     def __init__(self, policy: Policy, trials: dict[Exercise, list[kills.Trial]], nodes: int):
@@ -114,7 +114,8 @@ class Handed:
 
         self.threads, self.pools = ThreadPoolExecutor(nodes), []
         self.order: list[Exercise] = []
-        for libraries, group in sorted(by_libraries(policy, [*trials]).items(), key=lambda item: -work(item[1])):
+        groups = by_libraries(policy, [*trials]).items()
+        for libraries, group in sorted(groups, key=lambda item: (len(item[1]) >= nodes, -work(item[1]))):
             self.order += sorted(group, key=lambda exercise: -work([exercise]))
             waiting = [e for e in self.order if e in group and not all(trial.result.done() for trial in trials[e])]
             if waiting:
