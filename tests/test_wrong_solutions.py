@@ -55,7 +55,7 @@ def pools():
     opened = {}
     for libraries, group in by_libraries(Policy.load(COURSE), EXERCISES).items():
         if not installed.missing(libraries):
-            settings = NodeSettings(str(COURSE.root), [e.id for e in group], libraries, seed=1, untried=True)
+            settings = NodeSettings(str(COURSE.root), [e.id for e in group], libraries, seed=1, own=True)
             opened |= dict.fromkeys([e.id for e in group], Pool(settings, nodes=1))
     yield opened
     for pool in set(opened.values()):

@@ -12,10 +12,48 @@ import pytest
 import torch
 
 from autograder.sandbox.errors import LearnerError
-from autograder.testing import assert_close
+from autograder.testing import assert_close, there
 
 TO_THE_DISK = ("fsync", "fdatasync", "sync")
 PARAMETERS = ("0.weight", "0.bias", "3.weight", "3.bias")
+
+
+def begun(rule, options, state):
+    """A model in this state, an optimizer and a schedule."""
+    import types
+
+    import torch
+    from torch import nn
+
+    model = nn.Sequential(nn.Linear(5, 7), nn.Dropout(0.4), nn.Tanh(), nn.Linear(7, 3)).double()
+    model.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
+    model.load_state_dict(state)
+    optimizer = getattr(torch.optim, rule)(model.parameters(), **options)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+    return types.SimpleNamespace(model=model, optimizer=optimizer, scheduler=scheduler)
+
+
+def settled(number):
+    """Let both generators begin anew."""
+    import random
+
+    import torch
+
+    torch.manual_seed(number)
+    random.seed(number)
+
+
+def trained(model, optimizer, scheduler, batches):
+    """One step for each pair (inputs, gradient of the outputs); the parameters afterwards."""
+    import random
+
+    for x, cotangent in batches:
+        outputs = model(x * (0.5 + random.random()))
+        optimizer.zero_grad()
+        outputs.backward(cotangent)
+        optimizer.step()
+        scheduler.step()
+    return model.state_dict()
 
 
 class Training:
@@ -23,31 +61,19 @@ class Training:
 
     def __init__(self, module, probe, rule="SGD"):
         self.module, self.torch = module, module.library("torch")
-        nn, optim = self.torch.nn, self.torch.optim
-        self.model = nn.Sequential(nn.Linear(5, 7), nn.Dropout(0.4), nn.Tanh(), nn.Linear(7, 3)).double()
-        self.model.register_buffer("seen", torch.zeros(2, dtype=torch.float64))
         shapes = dict(zip((*PARAMETERS, "seen"), ((7, 5), (7,), (3, 7), (3,), (2,)), strict=True))
-        self.model.load_state_dict({name: probe.tensor(*shape, dtype=torch.float64) for name, shape in shapes.items()})
+        state = {name: probe.tensor(*shape, dtype=torch.float64) for name, shape in shapes.items()}
         options = {"lr": 0.2, "momentum": 0.8} if rule == "SGD" else {"lr": 0.2, "betas": (0.6, 0.8)}
-        self.optimizer = getattr(optim, rule)(self.model.parameters(), **options)
-        self.scheduler = optim.lr_scheduler.StepLR(self.optimizer, 2, 0.5)
+        made = there(module, begun)(rule, options, state)
+        self.model, self.optimizer, self.scheduler = made.model, made.optimizer, made.scheduler
         self.seed(5)  # so that a mistake writes the same files again, and can be recognised
 
     def seed(self, number):
-        self.torch.manual_seed(number)
-        self.module.library("random").seed(number)
+        there(self.module, settled)(number)
         return self
 
     def train(self, batches):
-        """One step for each pair (inputs, gradient of the outputs); the parameters afterwards."""
-        for x, cotangent in batches:
-            x = x * (0.5 + self.module.library("random").random())
-            _, grads = self.module.parameter_gradients(self.model, [x], cotangent)
-            self.optimizer.zero_grad()
-            self.torch.autograd.backward(self.model.parameters(), list(grads.values()))
-            self.optimizer.step()
-            self.scheduler.step()
-        return self.model.state_dict()
+        return there(self.module, trained)(*self.parts, batches)
 
     @property
     def parts(self):
@@ -157,7 +183,7 @@ def test_save_checkpoint_that_fails_leaves_no_litter(learner, probe, scratch):
     run, path = Training(learner, probe).seed(1), scratch / "run.pt"
     for wanted in ([], ["run.pt"]):
         with pytest.raises(TypeError):
-            learner.save_checkpoint(str(path), *run.parts, {"weights": [1.0] * 50_000, "lock": unwritable(learner)})
+            learner.save_checkpoint(str(path), *run.parts, {"weights": [1.0] * 20_000, "lock": unwritable(learner)})
         assert files(scratch) == wanted, f"after a failure there is {wanted}, not {files(scratch)}"
         learner.save_checkpoint(str(path), *run.parts)
 
@@ -458,10 +484,10 @@ def test_best_k_files_are_checkpoints_with_score_and_step(learner, probe, scratc
 
 @pytest.mark.stage("whole")
 def test_best_k_agrees_with_sorting_on_a_long_run(learner, probe, scratch):
-    scores = probe.integers(25, high=9).tolist()
+    scores = probe.integers(16, high=7).tolist()
     for mode, sign in (("max", -1), ("min", 1)):
         run, best = Training(learner, probe), learner.BestK(str(scratch / mode), 4, mode)
-        for n in range(1, 26):
+        for n in range(1, 17):
             best.update(float(scores[n - 1]), n - 1, run.model, run.optimizer)
             expected = sorted(range(n), key=lambda step: (sign * scores[step], step))[:4]
             assert best.paths() == steps(scratch / mode, *expected), f"{mode} of {scores[:n]}"

@@ -1,19 +1,11 @@
 """Hidden checks of the Functions: what they compute, the gradients they send back, and what they keep in between."""
 
-import inspect
-
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, there
 
 DTYPES = (torch.float32, torch.float64)
-
-
-def there(module, function):
-    """A function of this file, made anew where the module's code runs."""
-    source, name = inspect.getsource(function), function.__name__
-    return module.library("builtins").eval(f"(lambda names: (exec({source!r}, names), names[{name!r}])[1])({{}})")
 
 
 def keeping(pack, function, *inputs):

@@ -4,21 +4,14 @@ Models live where the learner's code runs, in float64, so that a program written
 should come to is computed here. The first check of a program is the one that the broken program fails.
 """
 
-import inspect
 import math
 
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, there
 
 F64 = torch.float64
-
-
-def there(module, function):
-    """A function of this file, made anew where the module's code runs."""
-    source, name = inspect.getsource(function), function.__name__
-    return module.library("builtins").eval(f"(lambda names: (exec({source!r}, names), names[{name!r}])[1])({{}})")
 
 
 def made(module, text):

@@ -3,20 +3,12 @@
 A network lives where the learner's code runs; the same one, made here, is what its answers are held against.
 """
 
-import inspect
-
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_shape, numerical_vjp
+from autograder.testing import assert_close, assert_shape, numerical_vjp, there
 
 F64 = torch.float64
-
-
-def there(module, function):
-    """A function of this file, made anew where the module's code runs."""
-    source, name = inspect.getsource(function), function.__name__
-    return module.library("builtins").eval(f"(lambda names: (exec({source!r}, names), names[{name!r}])[1])({{}})")
 
 
 def made(module, text):
