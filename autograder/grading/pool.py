@@ -255,15 +255,15 @@ class Pool:
         return self.attempt(lambda node: node.grade_own(jobs), jobs)
 
     def attempt(self, grade: Callable[[Node], list[ExerciseResult]], jobs: Sequence[Job]) -> list[ExerciseResult]:
-        problem = ""
+        problem = "the grading nodes were stopped"
         for _ in range(2):
+            if self.closing:
+                break
             try:
                 return grade(self.node())
             except NodeError as error:
                 problem = str(error)
                 self.discard_node()
-                if self.closing:
-                    break
         return [system_fault(job, problem) for job in jobs]
 
     def node(self) -> Node:
@@ -284,6 +284,8 @@ class Pool:
             node = Node(settings)
         with self.lock:
             self.nodes.append(node)
+        if self.closing:  # meanwhile
+            node.process.kill()
         return node
 
     def discard_node(self) -> None:

@@ -63,13 +63,14 @@ class Replay:
         run = 0
         for place, event in enumerate(trace):
             key = (self.module._filename, keys[place]) if place < len(keys) and can_be_kept(event) else None
-            if key not in self.memory:
-                *earlier, answer = (self.answer(each) for each in trace[run : place + 1])
-                run = place + 1
-                if key and not self.met_their_files and not can_be_used_up(answer):
-                    self.memory[key] = answer
-            else:
-                answer = self.memory[key]
+            if key in self.memory:
+                yield self.memory[key]
+                continue
+            for each in trace[run : place + 1]:
+                answer = self.answer(each)
+            run = place + 1
+            if key and not self.met_their_files and not can_be_used_up(answer):
+                self.memory[key] = answer
             yield answer
 
     def answer(self, event: Call | Read) -> Answer:

@@ -152,3 +152,11 @@ def test_a_grader_that_cannot_be_used_is_a_fault_of_the_system(tmp_path):
     assert [(str(result.outcome), "nothing_of_this_name" in result.note) for result in results] == [
         ("system", True)
     ] * 2
+
+
+def test_nodes_that_were_stopped_start_no_more(root):
+    pool = Pool(NodeSettings(str(root), ["week1/sizes"], ["jaxtyping", "numpy"], 0), 0)
+    assert found(pool.grade(job(SOLUTION))) == PASSES, "with no nodes of its own it starts one for the thread that asks"
+    pool.close()
+    result = pool.grade(job(SOLUTION))
+    assert (str(result.outcome), result.note) == ("system", "the grading nodes were stopped")
