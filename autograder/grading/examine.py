@@ -47,12 +47,19 @@ def examined(job: Job, exercise: Exercise, judge: Judge) -> ExerciseResult:
 def in_child(name: str, deadline: float, find: Callable[[], str]) -> CheckResult:
     child = Child(lambda: iter([{"detail": find()}]))
     try:
-        answer = child.message(deadline) or {"detail": "its process ended"}
+        answer = child.message(deadline)
+        status, detail = (Status.SYSTEM, "its process ended") if answer is None else (Status.WRONG, answer["detail"])
     except TimeoutError:
-        answer = {"detail": "it took too long"}
+        status, detail = Status.TIMEOUT, "it took too long"
     child.end()
-    status = Status.WRONG if answer["detail"] else Status.PASSED
-    return CheckResult(task="", check=name, sentence=SENTENCES[name], stage="", status=status, **answer)
+    return CheckResult(
+        task="",
+        check=name,
+        sentence=SENTENCES[name],
+        stage="",
+        status=status if detail else Status.PASSED,
+        detail=detail,
+    )
 
 
 def broken_examples(exercise: Exercise) -> str:
