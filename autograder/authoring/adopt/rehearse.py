@@ -72,11 +72,11 @@ class Rehearsal(GradingLoop):
         wrong: Found = {
             name: {ALL: error.strip().splitlines()[-1]}
             for name, exercise in self.exercises.items()
-            if (error := self.collection_error(exercise))
+            if (error := self.collection_errors.get(exercise.grader))
         }
         idle: Found = {}
         stubs = LocalProvider(self.course.exercises_dir)
-        for name, judge in self.judges_of(session).items():
+        for (name, _), judge in self.judges_of(session).items():
             wrong[name] = {r.check: words_of(r) for r in _run(judge, self.references) if r.status is not Status.PASSED}
             idle[name] = {r.check: "passes" for r in _run(judge, stubs) if r.status is Status.PASSED}
         self.out.write_text(json.dumps([wrong, idle]), encoding="utf-8")
