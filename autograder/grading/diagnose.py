@@ -80,11 +80,10 @@ class Diagnosis:
         """
         if not trace:
             return []
-        known = {} if self.memory is None or check.in_place else self.memory
-        keys = keys_of(check.name, trace) if known is self.memory else []
+        keys = [] if self.memory is None or check.in_place else keys_of(check.name, trace)
         return [
             mistake
             for mistake, module in self.mistakes.get(check.task, ())
             if among is None or mistake in among
-            if Replay(module, check.in_place, scratch, known).agrees(trace, keys)
+            if Replay(module, check.in_place, scratch, self.memory).agrees(trace, keys)
         ]
