@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from autograder.catalog import Exercise
 from autograder.grading.mistakes import Mistake, MistakeError, apply_mistake, load_mistakes
@@ -38,11 +39,12 @@ class Diagnosis:
         """By task, each mistake with the reference that has it."""
         path = self.exercise.mistakes
         source = self.exercise.solution.read_text(encoding="utf-8")
+        sources = sources_in(self.exercise.course.solutions_dir)
         found: dict[str, list[tuple[Mistake, LocalModule]]] = {}
         for mistake in load_mistakes(path) if path.is_file() else []:
             if mistake.exercise == self.exercise.name:
                 filename = f"<{self.exercise.id}: {mistake.task}: {mistake.name}>"
-                module = self._module(apply_mistake(source, mistake), filename)
+                module = self._module(sources, apply_mistake(source, mistake), filename)
                 found.setdefault(mistake.task, []).append((mistake, module))
         return found
 
@@ -59,10 +61,9 @@ class Diagnosis:
                 except NotLoaded as error:
                     raise MistakeError(f"{self.exercise.name}: {mistake.task}: {mistake.name!r}: {error}") from None
 
-    def _module(self, source: str, filename: str) -> LocalModule:
+    def _module(self, sources: dict[str, tuple[Path, str]], source: str, filename: str) -> LocalModule:
         """The reference as `source`; under a name of its own, because AutoGraph runs what it reads under that name."""
         name = f"{self.exercise.module}.{self.exercise.name}"
-        sources = sources_in(self.exercise.course.solutions_dir)
         return LocalModule(SourceFinder(sources | {name: (source.encode(), filename)}), name)
 
     def name(

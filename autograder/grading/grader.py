@@ -134,12 +134,12 @@ class Grader:
         for _ in range(CHILDREN):
             waiting, now = [index for index in wanted if index not in found], time.monotonic()
             if waiting and now < deadline and not closing:
-                provider = self.jailed(judge, job, replaced=replaced, has_run=bool(found))
+                provider = self.jailed(job, replaced=replaced, has_run=bool(found))
                 childs = min(deadline, now + CHILDS_SHARE * job.seconds)
                 closing = self.run_child(judge, provider, childs, waiting, found, suspects)
         return closing
 
-    def jailed(self, judge: Judge, job: Job, **options: Any) -> JailedProvider:
+    def jailed(self, job: Job, **options: Any) -> JailedProvider:
         """Where the checks get the learner's module from; `options` are those of JailedProvider."""
         return JailedProvider(
             self.zygote,
@@ -147,7 +147,7 @@ class Grader:
             self.exercise,
             job.files,
             self.references,
-            wants_scratch=judge.wants_scratch,
+            wants_scratch=self.judge.wants_scratch,
             **options,
         )
 

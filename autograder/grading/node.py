@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from autograder.policy import Policy
 from autograder.sandbox import frameworks
 from autograder.sandbox.client import Zygote
 from autograder.sandbox.errors import SandboxError
-from autograder.sandbox.forking import Forks
+from autograder.sandbox.forking import Forks, loading
 from autograder.sandbox.gpu import CPU
 from autograder.sandbox.selftest import self_test
 from autograder.testing.provider import LocalProvider
@@ -76,6 +76,11 @@ class GradingLoop:
         graders, root = self.course.graders_dir, self.course.root
         return graders if graders.is_dir() and not self.settings.own else root
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator:
+        with loading():
+            return (yield)
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.collection_errors[self.home / report.nodeid] = str(report.longrepr)
@@ -91,7 +96,8 @@ class GradingLoop:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if self.settings.own:
-            load_for_forks()
+            with loading():
+                load_for_forks()
         self.judges = self.judges_of(session)
         self.faults = self.find_faults()
         for (name, kind), judge in self.judges.items():
@@ -99,7 +105,8 @@ class GradingLoop:
                 continue  # learners are told of these by the card alone
             judge.diagnosis = Diagnosis(self.exercises[name])
             try:
-                judge.diagnosis.prepare()
+                with loading():
+                    judge.diagnosis.prepare()
             except MistakeError as error:
                 self.faults.setdefault((name, HIDDEN), f"{self.exercises[name].mistakes}: {error}")
         self.zygote.wait_until_ready()
@@ -243,12 +250,13 @@ def load_for_forks() -> None:
 
 def run_session(loop: GradingLoop) -> None:
     settings = loop.settings
-    if frameworks.must_not_run_before_a_fork(settings.libraries):
-        frameworks.load(settings.libraries)  # now, or every fork would
-    if "torch" in settings.libraries:
-        import torch
+    with loading():
+        if frameworks.must_not_run_before_a_fork(settings.libraries):
+            frameworks.load(settings.libraries)  # now, or every fork would
+        if "torch" in settings.libraries:
+            import torch
 
-        torch.set_num_threads(1)
+            torch.set_num_threads(1)
     suites, home = [str(path) for path in loop.suites.values() if path.is_file()], loop.home
     # Explicit root, configuration and plugins: nothing near a learner's files can take part.
     arguments = [

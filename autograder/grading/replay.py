@@ -13,6 +13,7 @@ import pytest
 from autograder.grading.alike import File, described, same, same_error, same_files, same_result
 from autograder.sandbox import wire
 from autograder.sandbox.errors import WireError
+from autograder.sandbox.frameworks import settings_kept
 from autograder.sandbox.proxy import Call, Read, RemoteObject
 from autograder.sandbox.scratch import Scratch
 from autograder.testing.local import LocalModule, LocalObject
@@ -53,10 +54,11 @@ class Replay:
             keys: under which the answers to its first questions are remembered.
         """
         self.module._in_place = self.in_place
-        try:
-            return all(map(agree, trace, self.answers(trace, keys)))
-        except (Exception, pytest.fail.Exception):  # a mistake that cannot follow the check at all is another mistake
-            return False
+        with settings_kept():  # the checks after this one run in the same process
+            try:
+                return all(map(agree, trace, self.answers(trace, keys)))
+            except (Exception, pytest.fail.Exception):  # a mistake that cannot follow the check at all is another one
+                return False
 
     def answers(self, trace: Sequence[Call | Read], keys: Sequence[bytes]) -> Iterator[Answer]:
         """Our answer to each event. One that is remembered is not run, unless one that is not comes after it."""

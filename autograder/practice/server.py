@@ -25,7 +25,7 @@ from autograder.grading.children import Child, of_checks
 from autograder.grading.judge import Judge, RememberErrors, unjudged
 from autograder.grading.results import CheckResult, Status
 from autograder.policy import Policy
-from autograder.sandbox.forking import Forks
+from autograder.sandbox.forking import Forks, loading
 from autograder.sandbox.frameworks import settle
 from autograder.testing.provider import LocalProvider
 from autograder.testing.running import CHECK
@@ -43,6 +43,11 @@ class PracticeLoop:
         self.policy = Policy.load(course)
         self.problems: list[str] = []
         self.to_import: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Iterator:
+        with loading():
+            return (yield)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -139,8 +144,9 @@ def main(descriptor: int) -> None:
     stream = socket.socket(fileno=descriptor).makefile("rwb")
     settings = json.loads(stream.readline())
     course = Course(Path(settings["course"]))
-    for library in settings["libraries"]:
-        importlib.import_module(library)
+    with loading():
+        for library in settings["libraries"]:
+            importlib.import_module(library)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     exercises = [course.exercise(name) for name in settings["exercises"]]

@@ -6,6 +6,7 @@ import gc
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from autograder.sandbox import linux
 
@@ -13,6 +14,18 @@ HUGE_PAGE = 2 << 20
 MADV_COLLAPSE = 25  # since Linux 6.1
 WORTH_IT = 30  # forks that save about as much as the move into huge pages costs
 ANONYMOUS = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) rw-p 00000000 00:00 0 +(?:\[heap\])?$", re.MULTILINE)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """For what stays to the end of the process, imports say: the collector would look through it again and again, a fifth of the
+    time, and find no garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Forks:

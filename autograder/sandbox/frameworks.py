@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
+import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec
 from types import ModuleType
 
@@ -53,6 +55,25 @@ def settle() -> None:
         kernels.get_registered_kernels_for_op("NoOp")  # looks for plug-ins where the program lies, once; runs nothing
         loader = importlib.import_module("tensorflow.python.autograph.pyct.loader")
         loader.load_source = load_generated
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Whatever runs inside: afterwards torch records operations or not as before, and random numbers go on from where they were."""
+    import numpy as np
+
+    python, numpy, torch = random.getstate(), np.random.get_state(), sys.modules.get("torch")
+    before = (torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_rng_state()) if torch else ()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        if torch:
+            recording, dtype, drawn = before
+            torch.set_grad_enabled(recording)
+            torch.set_default_dtype(dtype)
+            torch.set_rng_state(drawn)
 
 
 def has_other_threads() -> bool:

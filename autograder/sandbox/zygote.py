@@ -21,7 +21,7 @@ import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 
 from autograder.sandbox import frameworks, gpu, jail, worker
-from autograder.sandbox.forking import Forks
+from autograder.sandbox.forking import Forks, loading
 from autograder.sandbox.peer import Closed
 
 CONTROL_MESSAGE = 1 << 16
@@ -32,8 +32,9 @@ def main(
     control_fd: int, libraries: list[str], importable: list[str], readable: list[str], writable: str, devices: list[str]
 ) -> None:
     control = socket.socket(fileno=control_fd)
-    frameworks.load(libraries)
-    frameworks.settle()
+    with loading():
+        frameworks.load(libraries)
+        frameworks.settle()
     importlib.util.find_spec(
         "a_module_that_does_not_exist"
     )  # lets every path finder list its folder while it still may

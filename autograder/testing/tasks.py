@@ -150,18 +150,31 @@ def learner_calls(path: Path) -> dict[str, list[str]]:
     A helper function of the file counts as part of the check that calls it.
     """
     functions = dict(_functions(ast.parse(path.read_bytes()).body))
+    used = {name: list(_used(function, functions)) for name, function in functions.items()}
 
     def names(function: str, seen: frozenset[str]) -> Iterator[str]:
-        for node in sorted(filter(_has_place, ast.walk(functions[function])), key=lambda n: (n.lineno, n.col_offset)):
-            if _is_learner(node) and node.attr not in OF_THE_MODULE:
-                yield node.attr
-            elif isinstance(node, ast.Call) and _is_learner(node.func) and node.args:
-                if node.func.attr == "vjp" and isinstance(node.args[0], ast.Constant):
-                    yield str(node.args[0].value)
-            elif isinstance(node, ast.Name) and node.id in functions and node.id not in seen:
-                yield from names(node.id, seen | {node.id})
+        for name, is_function in used[function]:
+            if not is_function:
+                yield name
+            elif name not in seen:
+                yield from names(name, seen | {name})
 
     return {function: list(names(function, frozenset({function}))) for function in functions}
+
+
+def _used(function: ast.AST, functions: Mapping[str, ast.AST]) -> Iterator[tuple[str, bool]]:
+    """What a function takes from the learner's module, and the functions of the file that it mentions (True), in order."""
+    found = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and _is_learner(node) and node.attr not in OF_THE_MODULE:
+            found.append((node, node.attr, False))
+        elif isinstance(node, ast.Call) and _is_learner(node.func) and node.func.attr == "vjp" and node.args:
+            if isinstance(node.args[0], ast.Constant):
+                found.append((node, str(node.args[0].value), False))
+        elif isinstance(node, ast.Name) and node.id in functions:
+            found.append((node, node.id, True))
+    for _, name, is_function in sorted(found, key=lambda each: (each[0].lineno, each[0].col_offset)):
+        yield name, is_function
 
 
 def _functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
@@ -170,10 +183,6 @@ def _functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, as
             yield prefix + node.name, node
         elif isinstance(node, ast.ClassDef):
             yield from _functions(node.body, f"{node.name}.")
-
-
-def _has_place(node: ast.AST) -> bool:
-    return hasattr(node, "lineno")
 
 
 def _is_learner(node: ast.AST) -> bool:

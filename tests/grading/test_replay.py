@@ -1,5 +1,7 @@
 """Repeating what a check asked on a module with a known mistake: what it answered once is not run again, and decides alike."""
 
+import random
+
 import numpy as np
 import pytest
 
@@ -114,3 +116,22 @@ def test_an_iterator_whose_items_are_compared_is_drawn_every_time(agrees):
         assert agrees(asked) == (alike, ["count"])
     assert agrees(call("count", 3, returns=RemoteObject)) == (True, [])
     assert agrees(call("count", 3, returns=RemoteObject)) == (True, [])
+
+
+def test_it_leaves_the_settings_of_the_process_and_its_random_numbers_alone():
+    torch = pytest.importorskip("torch")
+    source = b"""\
+import random
+import numpy as np
+import torch
+
+def stop(x):
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    return x + random.random() + np.random.rand() + torch.rand(()).item()
+"""
+    states = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
+    module = LocalModule(SourceFinder({"m": (source, "<m>")}), "m")
+    assert not Replay(module, False).agrees([Call("stop", (1.0,), {}, result=-1.0)])
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
+    assert [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()] == states

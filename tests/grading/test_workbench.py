@@ -1,5 +1,7 @@
 """Many pieces of the course's own code in one child and one worker: graded as a learner's work is, each as if it were alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from autograder.grading.pool import HIDDEN, PUBLIC, Job, NodeSettings, Pool
@@ -120,6 +122,37 @@ def test_where_one_spoils_what_follows_each_is_graded_by_itself(pool):
         PASSES,
         found(pool.grade(job(SMALLEST))),
     ]
+
+
+def test_what_the_solution_passed_after_stays_believed(pool):
+    marks = SOLUTION.replace("return np.abs(x)", "np.mark = True; return np.abs(x)")
+    sees = SOLUTION.replace("return np.abs(x)", "return x if hasattr(np, 'mark') else np.abs(x)")
+    spoils = SOLUTION.replace("return np.abs(x)", "np.abs = np.negative; return np.abs(x)")
+    results = tried(pool, marks, sees, SOLUTION, spoils, sees)
+    assert results[1]["magnitude"][0] == "wrong", "one worker with what marks it"
+    assert results[4] == PASSES, "graded apart"
+
+
+def test_the_first_need_not_want_the_folder_that_another_does(tmp_path):
+    save = "\n\ndef save(folder, x):\n    # BEGIN SOLUTION\n    open(f'{folder}/x', 'w').write(str(x))\n    # END SOLUTION\n"
+    check = "\n\ndef test_save_writes(learner, scratch):\n    learner.save(str(scratch), 3)\n    assert (scratch / 'x').read_text() == '3'\n"
+    solution = SOLUTION + save
+    write_files(
+        tmp_path, FILES | {"solutions/week1/sizes.py": solution, "graders/week1/test_sizes.py": GRADER + check}
+    )
+    marks = solution.replace("return np.abs(x)", "np.mark = True; return np.abs(x)")
+    sees = solution.replace("str(x)", "str(x) + '!' * hasattr(np, 'mark')")
+    with Pool(NodeSettings(str(tmp_path), ["week1/sizes"], ["jaxtyping", "numpy"], 0), 1) as pool:
+        results = pool.grade_own([replace(job(marks), task="magnitude"), job(sees), job(solution)])
+    assert found(results[1])["save"][0] == "wrong", "one worker with what marks it"
+    assert {status for status, _ in found(results[2]).values()} == {"passed"}
+
+
+def test_a_solution_that_ends_its_process_is_graded_by_itself_with_what_was_before_it(pool):
+    ends = SOLUTION.replace("return x.max()", "import os; os._exit(0)")
+    results = pool.grade_own([job(KEEPS_THE_SIGN), job(ends)])
+    assert [found(result)["magnitude"][0] for result in results] == ["wrong", "passed"]
+    assert found(results[1])["largest"][0] == "error"
 
 
 @pytest.mark.parametrize("end", ["import os; os._exit(0)", "while True: pass"])

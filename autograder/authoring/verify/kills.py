@@ -39,17 +39,21 @@ class Trial:
 
 def trials_of(policy: Policy, exercise: Exercise, seeds: int) -> list[Trial]:
     """By the hidden checks two trials as learners' work is graded, and all others together; by the public checks, which learners
-    run in their own process, all together; then what only running the solution shows. The solution on the last seed ends
-    what is tried together."""
+    run in their own process, all together; then what only running the solution shows. What is tried together ends with the
+    solution."""
     solution = exercise.solution.read_bytes()
     jobs: list[tuple[str | Mistake, Job]] = [
         ("solution", _job(exercise, solution, 0)),
         ("stub", _job(exercise, stub_text(exercise.solution).encode())),
     ]
-    for mistake in mistakes_of(exercise):
-        source = apply_mistake(solution.decode(), mistake).encode()
-        jobs.append((mistake, _job(exercise, source, mistake=mistake)))
-    jobs += [("solution", _job(exercise, solution, seed)) for seed in (range(1, seeds) or [0])]
+    mistakes: list[tuple[str | Mistake, Job]] = [
+        (mistake, _job(exercise, apply_mistake(solution.decode(), mistake).encode(), mistake=mistake))
+        for mistake in mistakes_of(exercise)
+    ]
+    others = range(1, seeds) or [0]
+    share = -(-len(mistakes) // len(others))  # after each share the solution shows that nothing was left behind
+    for place, seed in enumerate(others):
+        jobs += [*mistakes[place * share :][:share], ("solution", _job(exercise, solution, seed))]
     depends_on = f"verify {grader_digest(policy, exercise, 0)} {_digest(exercise.public_tests.read_bytes())}"
 
     def trial(what: str | Mistake, together: bool, job: Job) -> Trial:
