@@ -52,6 +52,22 @@ def test_largest_is_there(learner, probe):
     assert learner.largest(probe.normal("N D")) > 0.0
 """
 
+SAVE = """
+
+def save(folder, x):
+    # BEGIN SOLUTION
+    with open(f"{folder}/x", "w") as file:
+        file.write(str(x))
+    # END SOLUTION
+"""
+
+TEST_SAVE = """
+
+def test_save_writes(learner, scratch):
+    learner.save(str(scratch), 3)
+    assert (scratch / "x").read_text() == "3"
+"""
+
 MISTAKES = """\
 sizes:
 - {task: magnitude, name: keeps the sign, replace: np.abs(x), by: x, says: The sign is kept.}
@@ -134,12 +150,8 @@ def test_what_the_solution_passed_after_stays_believed(pool):
 
 
 def test_the_first_need_not_want_the_folder_that_another_does(tmp_path):
-    save = "\n\ndef save(folder, x):\n    # BEGIN SOLUTION\n    open(f'{folder}/x', 'w').write(str(x))\n    # END SOLUTION\n"
-    check = "\n\ndef test_save_writes(learner, scratch):\n    learner.save(str(scratch), 3)\n    assert (scratch / 'x').read_text() == '3'\n"
-    solution = SOLUTION + save
-    write_files(
-        tmp_path, FILES | {"solutions/week1/sizes.py": solution, "graders/week1/test_sizes.py": GRADER + check}
-    )
+    solution, grader = SOLUTION + SAVE, GRADER + TEST_SAVE
+    write_files(tmp_path, FILES | {"solutions/week1/sizes.py": solution, "graders/week1/test_sizes.py": grader})
     marks = solution.replace("return np.abs(x)", "np.mark = True; return np.abs(x)")
     sees = solution.replace("str(x)", "str(x) + '!' * hasattr(np, 'mark')")
     with Pool(NodeSettings(str(tmp_path), ["week1/sizes"], ["jaxtyping", "numpy"], 0), 1) as pool:
