@@ -59,7 +59,8 @@ def settle() -> None:
 
 @contextmanager
 def settings_kept() -> Iterator[None]:
-    """Whatever runs inside: afterwards torch records operations or not as before, and random numbers go on from where they were."""
+    """Whatever runs inside: afterwards torch records operations or not as before, and has the default dtype that it had; random
+    numbers go on from where they were."""
     import numpy as np
 
     python, numpy, torch = random.getstate(), np.random.get_state(), sys.modules.get("torch")

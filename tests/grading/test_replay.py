@@ -128,10 +128,10 @@ import torch
 def stop(x):
     torch.set_grad_enabled(False)
     torch.set_default_dtype(torch.float64)
-    return x + random.random() + np.random.rand() + torch.rand(()).item()
+    return x + 0 * (random.random() + np.random.rand() + torch.rand(()).item())
 """
     states = [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
     module = LocalModule(SourceFinder({"m": (source, "<m>")}), "m")
-    assert not Replay(module, False).agrees([Call("stop", (1.0,), {}, result=-1.0)])
+    assert Replay(module, False).agrees([call("stop", 1.0, returns=1.0)]), "it ran"
     assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32
     assert [random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()] == states
