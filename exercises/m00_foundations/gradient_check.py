@@ -47,7 +47,7 @@ def relative_error(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."], eps
     1e-11, which is nothing beside a gradient of 1 and a lot beside one of 1e-9.
 
     Args:
-        a: any shape, at least one entry.
+        a: any shape, at least one entry, none infinite.
         b: of the same shape.
         eps: the least that an error is divided by, positive; it also makes two zeros equal, not 0 / 0.
 

@@ -19,7 +19,8 @@ def gradient(function: Callable[[Tensor], Tensor], x: Float[Tensor, "..."]) -> F
     """The gradient of a function of a tensor, at x: how its value changes with every entry.
 
     Args:
-        function: differentiable; from a tensor like `x` to a tensor with a single entry, of shape () or (1,), say.
+        function: differentiable; from a tensor like `x` to a tensor with a single entry, of shape () or (1,), say, that
+            depends on `x`.
         x: any shape, whether or not it requires a gradient itself. It stays as it is.
 
     Returns:
@@ -44,7 +45,7 @@ def jacobian(function: Callable[[Tensor], Tensor], x: Float[Tensor, "..."]) -> F
     It is enough to compute the value once, and to walk its record back once for every entry of it.
 
     Args:
-        function: differentiable; from a tensor like `x` to a tensor of any shape.
+        function: differentiable; from a tensor like `x` to a tensor of any shape, with one entry or more, that depends on `x`.
         x: any shape. It stays as it is.
 
     Returns:
@@ -71,7 +72,7 @@ def hessian_vector_product(
     costs little more than the gradient itself: two walks through the record, whatever n is.
 
     Args:
-        function: twice differentiable; from a tensor like `x` to a tensor with a single entry.
+        function: twice differentiable; from a tensor like `x` to a tensor with a single entry that depends on `x`.
         x: any shape. It stays as it is.
         v: the direction, of the shape and dtype of `x`. It stays as it is.
 

@@ -22,14 +22,15 @@ class DeepMLP(torch.nn.Module):
     PyTorch stores a weight as (fan_out, fan_in), the transpose of what the exercise `initialization` returns.
 
     From the first layer to the last, a weight becomes gain / √fan_in · torch.randn((fan_out, fan_in), generator=generator),
-    and nothing else is drawn from the generator. All biases are zero.
+    and nothing else is drawn from a generator that is given. All biases are zero.
 
     Args:
         sizes: the width of the input, of every hidden layer, and of the output: (D, M1, M2, …, C). Two sizes make one layer.
         activation: takes a tensor and returns one of the same shape: torch.relu, torch.nn.functional.gelu, or a module such
             as torch.nn.SELU().
         gain: the size of the weights; √2 suits the ReLU, as the initialization of He does.
-        generator: where the weights come from; None stands for torch's global generator.
+        generator: where the weights come from; None stands for torch's global generator, from which every `torch.nn.Linear`
+            has already taken the weights that it begins with.
 
     Raises:
         ValueError: there are fewer than two sizes.
@@ -85,7 +86,8 @@ def layer_gradient_norms(
 
     The norm of a weight matrix's gradient is the root of the sum of its squared entries; parameters of one axis do not count.
     The model is only looked at: its parameters stay as they are, and so do their `.grad`s, be they None or gradients that
-    somebody else is still collecting. `torch.nn.functional.cross_entropy` and `torch.autograd.grad` may help.
+    somebody else is still collecting. (A batch normalization in training mode takes note of the rows, as in any forward pass.)
+    `torch.nn.functional.cross_entropy` and `torch.autograd.grad` may help.
 
     Args:
         model: any network that turns x into logits, (N, C), not only a `DeepMLP`. All its parameters have two axes (the

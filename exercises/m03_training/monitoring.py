@@ -76,7 +76,7 @@ def learning_curve_diagnosis(
         train_losses: the loss on the training data after every epoch, positive.
         validation_losses: the loss on other data after the same epochs, positive.
         target: the largest loss that is good enough.
-        window: over how many epochs to average.
+        window: over how many epochs to average, at least 1.
         tolerance: the share by which the validation loss may lie above what it is compared with.
 
     Returns:

@@ -166,8 +166,8 @@ class ReduceOnPlateau:
 
         mode "min": metric < best · (1 - threshold)        mode "max": metric > best · (1 + threshold)
 
-    The first epoch is always good, and a good metric is the new best. A metric that is better, but not by enough, leaves
-    the best where it was. What happens then, in this order:
+    The first epoch is good, unless its metric is nan, and a good metric is the new best. A metric that is better, but not
+    by enough, leaves the best where it was. What happens then, in this order:
 
     1. A good epoch sets the count of bad epochs to 0, any other (also one whose metric is nan) adds 1 to it.
     2. While a cooldown lasts (the `cooldown` epochs after a reduction) the count is set back to 0, so that bad epochs
@@ -184,7 +184,7 @@ class ReduceOnPlateau:
         patience: how many bad epochs in a row are forgiven.
         threshold: the share of the best by which a metric must be better to count.
         cooldown: for how many epochs after a reduction bad epochs are not counted.
-        min_lr: the rate is never reduced to less.
+        min_lr: the rate is never reduced to less; at most lr.
 
     Attributes:
         lr: the learning rate of the next epoch.

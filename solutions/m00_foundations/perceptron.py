@@ -46,7 +46,7 @@ def update(
     its label is +1 and wrong when its label is -1.
 
     Args:
-        w: weights, (D,); left as they are, the new ones are a new array.
+        w: weights, (D,); left as they are: where they change, the new ones are a new array.
         b: bias.
         x_i: one row of features, (D,).
         y_i: its true label, -1 or +1.

@@ -84,7 +84,7 @@ def pairwise_distances(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> Floa
         y: one point a row, (M, D).
 
     Returns:
-        (N, M), in the dtype of the inputs; exactly 0 where two points are equal.
+        (N, M), in the dtype of the inputs; exactly 0 where two points are equal (no gradient is asked for there).
 
     Reference:
         Harris et al., Array programming with NumPy (2020), figure 1, on broadcasting.

@@ -4,7 +4,7 @@
     clipped, norm = clip_by_global_norm(grads, max_norm=1.0)
 
 Both functions take the gradients of a whole model, one tensor for each parameter, of any shapes, and None for a parameter
-that took no part in the loss. They return new ones in a list, in the same order, with the shapes and dtypes they had, and
+that took no part in the loss. They return the clipped ones in a list, in the same order, with the shapes and dtypes they had, and
 None where there was None. No tensor that is given to them is changed.
 """
 
@@ -61,7 +61,8 @@ def clip_by_global_norm(grads: Grads, max_norm: float) -> tuple[list[Float[Tenso
         The tuple (clipped gradients, norm): a list, and the norm before clipping as a float, which is worth logging.
 
     Raises:
-        ValueError: the norm is not finite, because a gradient holds an infinity or nan. No factor mends that.
+        ValueError: the norm is not finite, because a gradient holds an infinity or nan (or a number whose square is beyond
+            float64). No factor mends that.
 
     Reference:
         Pascanu, Mikolov & Bengio, On the difficulty of training recurrent neural networks (2013), section 3.2,

@@ -83,7 +83,7 @@ def learning_curve_diagnosis(
         train_losses: the loss on the training data after every epoch, positive.
         validation_losses: the loss on other data after the same epochs, positive.
         target: the largest loss that is good enough.
-        window: over how many epochs to average.
+        window: over how many epochs to average, at least 1.
         tolerance: the share by which the validation loss may lie above what it is compared with.
 
     Returns:
@@ -108,7 +108,8 @@ def learning_curve_diagnosis(
         raise ValueError(f"curves of {len(train_losses)} and {len(validation_losses)} epochs, {window=}")
     if not np.isfinite([*train_losses, *validation_losses]).all():
         raise ValueError("a loss is not finite")
-    validation = np.convolve(validation_losses, np.full(window, 1.0 / window), mode="valid")  # (epochs - window + 1,)
+    starts = range(len(validation_losses) - window + 1)
+    validation = np.array([np.mean(validation_losses[start : start + window]) for start in starts])
     if np.mean(train_losses[-window:]) > target:
         return "underfitting"
     if validation[-1] > (1.0 + tolerance) * min(target, validation.min()):
