@@ -48,7 +48,7 @@ class Dense(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, x: Float[tf.Tensor, "*lead D"]) -> Float[tf.Tensor, "*lead M"]:
-        """The outputs, (..., units), for inputs with any number of leading axes."""
+        """The outputs, (..., units), for inputs with any number of leading axes, one or more."""
         raise NotImplementedError
 
     def get_config(self) -> dict:

@@ -123,7 +123,8 @@ def checkpoint_segments(
     inside `torch.random.fork_rng(devices=[])`, which puts everything back afterwards.
 
     Args:
-        layers: at least one. Some of their parameters may be frozen.
+        layers: at least one. Some of their parameters may be frozen. None works in place, and none keeps count of its calls, as
+            batch normalization does.
         x: what the first of them takes, on the CPU; it may or may not require a gradient.
         segments: into how many parts to cut, at least 1 and at most as many as there are layers.
 

@@ -57,7 +57,7 @@ class Dense(keras.layers.Layer):
         # END SOLUTION
 
     def call(self, x: Float[tf.Tensor, "*lead D"]) -> Float[tf.Tensor, "*lead M"]:
-        """The outputs, (..., units), for inputs with any number of leading axes."""
+        """The outputs, (..., units), for inputs with any number of leading axes, one or more."""
         # BEGIN SOLUTION
         y = tf.matmul(x, self.kernel)  # (..., M)
         return self.activation(y if self.bias is None else y + self.bias)  # (..., M)

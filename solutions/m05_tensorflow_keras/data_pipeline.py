@@ -30,7 +30,7 @@ def make_dataset(
     be made while the model is busy.
 
     Args:
-        x: the inputs, one for each example along the first axis.
+        x: the inputs, one for each example along the first axis; at least one.
         y: their labels, (N,).
         batch_size: how many examples go into a batch, B.
         transform: what to make of one input; None to leave it as it is.

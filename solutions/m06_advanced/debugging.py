@@ -521,11 +521,11 @@ def dead_unit_fraction(model: torch.nn.Module, batches: Iterable[Shaped[Tensor, 
 
     Args:
         model: what is to be looked into; its `torch.nn.ReLU` modules count, wherever in it they stand, and no others. The
-            output of each has at least two axes.
+            output of each is (B, M) or (B, M, ...).
         batches: inputs, (B, ...) each; B may differ.
 
     Returns:
-        For every such module, by its name in `model.named_modules()`, the share of its units that are dead, a float.
+        For every such module that has run, by its name in `model.named_modules()`, the share of its units that are dead, a float.
 
     Reference:
         Lu, Shin, Su & Karniadakis, Dying ReLU and Initialization (2020), section 1.
