@@ -95,7 +95,7 @@ def is_text(content: bytes) -> bool:
 
 def same_error(theirs: BaseException, ours: BaseException) -> bool:
     if isinstance(theirs, InputChanged):
-        return isinstance(ours, CheckFailed)
+        return isinstance(ours, CheckFailed) and str(ours) == str(theirs)  # a change of the same argument
     if not isinstance(theirs, LearnerError) or theirs.etype != type(ours).__name__:
         return False
     return theirs.message == str(ours)[:MAX_MESSAGE] or raised_by_hand(theirs)

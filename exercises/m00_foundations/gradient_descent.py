@@ -28,7 +28,7 @@ def iterate_minibatches(
     """Yield the rows of x and y in batches of `batch_size`, every row exactly once; the last batch may be smaller.
 
     Without a generator the rows come in their order. With one they are shuffled: order = rng.permutation(N), drawn
-    once, and first comes row order[0] of x together with row order[0] of y, then row order[1], and so on.
+    once and nothing else, and first comes row order[0] of x together with row order[0] of y, then row order[1], and so on.
 
     Args:
         x: features, (N, D).
@@ -38,7 +38,7 @@ def iterate_minibatches(
 
     Yields:
         (x_batch, y_batch), of shapes (B, D) and (B,): B is `batch_size`, or less in the last batch, which holds the
-        rest.
+        rest. A batch stays as it is when the next one comes, so list(...) holds them all.
 
     Raises:
         ValueError: `batch_size` is below 1; raised when the first batch is asked for, at the latest.

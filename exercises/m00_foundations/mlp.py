@@ -31,7 +31,7 @@ def init_params(rng: np.random.Generator, d: int, m: int, c: int) -> dict[str, F
         c: the number of classes, C.
 
     Returns:
-        {"w1": (D, M), "b1": (M,), "w2": (M, C), "b2": (C,)}, all float64.
+        {"w1": (D, M), "b1": (M,), "w2": (M, C), "b2": (C,)}, all float64, four arrays that share no memory.
 
     Reference:
         He, Zhang, Ren & Sun, Delving Deep into Rectifiers (2015), section 2.2, equation 10.

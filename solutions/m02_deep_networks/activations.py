@@ -1,8 +1,9 @@
 """Activation functions beyond the ReLU, each with its derivative, in NumPy.
 
-The ReLU is flat wherever its input is negative, and a unit that is negative for every row learns nothing. The functions
-here keep a slope there. All of them work elementwise on float64 arrays of any shape, return a new float64 array of that
-shape, and are right for large inputs, too, ±1000 say. Derivatives are taken at the input of the activation, not its output.
+The ReLU is flat wherever its input is negative, and a unit that is negative for every row learns nothing. The
+functions here keep a slope there. All of them work elementwise on float64 arrays of any shape, transposed ones among
+them, return a new float64 array of that shape, and are right for large inputs, too, ±1000 say. Derivatives are taken
+at the input of the activation, not its output.
 
 Two helpers are given: `_erf`, because NumPy has no erf (and SciPy may not be imported), and `_sigmoid`.
 """

@@ -46,7 +46,7 @@ def l2_penalty(w: Float[np.ndarray, "..."], strength: float) -> tuple[float, Flo
         strength: λ, not negative.
 
     Returns:
-        The tuple (penalty, gradient): a float, and an array of the shape of `w`.
+        The tuple (penalty, gradient): a float, and a new array of the shape of `w`.
 
     Reference:
         Goodfellow, Bengio & Courville, Deep Learning (2016), section 7.1.1, equations 7.1 and 7.2.

@@ -7,20 +7,41 @@ from autograder.testing import assert_close, assert_gradients, assert_shape
 
 LARGE = np.array([-1000.0, -750.0, -40.0, 40.0, 750.0, 1000.0])
 
+WITHOUT_TANH = """
+def without_tanh(function, x):
+    import numpy
+    kept, numpy.tanh = numpy.tanh, None
+    try:
+        return function(x)
+    finally:
+        numpy.tanh = kept
+"""
+
 
 def made(module, text):
     """A function written as text, made where the module's code runs."""
     return module.library("builtins").eval(text)
 
 
+def transposed(module, function, x):
+    """What the learner's function makes of the view x.T."""
+    return made(module, "lambda function, x: function(x.T)")(function, x)
+
+
+def some_shapes(probe):
+    """An array, the same numbers in one row, and a single number without axes."""
+    x = probe.normal("N C D")
+    return x, x.ravel(), probe.normal()
+
+
 @pytest.mark.stage("shape")
 def test_sigmoid_keeps_shape_and_dtype(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.sigmoid(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.sigmoid(x), x.shape, x.dtype)
 
 
 def test_sigmoid_of_zero_is_one_half(learner, probe):
-    assert_close(learner.sigmoid(np.append(0.0, probe.normal("N")))[0], 0.5)
+    assert_close(learner.sigmoid(np.append(0.0, probe.normal("N C")))[0], 0.5)
 
 
 def test_sigmoid_of_x_and_of_minus_x_sum_to_one(learner, probe):
@@ -28,10 +49,15 @@ def test_sigmoid_of_x_and_of_minus_x_sum_to_one(learner, probe):
     assert_close(learner.sigmoid(x) + learner.sigmoid(-x), np.ones(x.shape))
 
 
+def test_sigmoid_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.sigmoid, x), reference.sigmoid(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_sigmoid_equals_the_reference(learner, reference, probe):
-    x = 4.0 * probe.normal("N C")
-    assert_close(learner.sigmoid(x), reference.sigmoid(x))
+    for x in (probe.normal("N C"), probe.uniform("N C", -16.0, 16.0)):
+        assert_close(learner.sigmoid(x), reference.sigmoid(x))
 
 
 @pytest.mark.stage("robust")
@@ -46,20 +72,37 @@ def test_sigmoid_exponentiates_nothing_that_overflows(learner):
     assert_close(strict(LARGE[LARGE < 0]), np.zeros(3))
 
 
+@pytest.mark.stage("robust")
+def test_sigmoid_leaves_numpys_warnings_switched_on(learner):
+    then = "lambda sigmoid, x: [sigmoid(x), __import__('numpy').geterr()['over']][1]"
+    assert learner.library("numpy").errstate(over="warn")(made(learner, then))(learner.sigmoid, LARGE) == "warn"
+
+
+@pytest.mark.stage("robust")
+def test_sigmoid_of_very_negative_inputs_is_tiny_but_not_zero(learner, probe):
+    x = probe.uniform("N C", -600.0, -30.0)
+    assert_close(learner.sigmoid(x) / np.exp(x), np.ones(x.shape), name="sigmoid(x) / exp(x)")
+
+
 @pytest.mark.stage("shape")
 def test_sigmoid_grad_keeps_shape_and_dtype(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.sigmoid_grad(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.sigmoid_grad(x), x.shape, x.dtype)
 
 
 def test_sigmoid_grad_at_zero_is_one_quarter(learner, probe):
-    assert_close(learner.sigmoid_grad(np.append(0.0, probe.normal("N")))[0], 0.25)
+    assert_close(learner.sigmoid_grad(np.append(0.0, probe.normal("N C")))[0], 0.25)
+
+
+def test_sigmoid_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.sigmoid_grad, x), reference.sigmoid_grad(x.T))
 
 
 @pytest.mark.stage("whole")
 def test_sigmoid_grad_equals_the_reference(learner, reference, probe):
-    x = 3.0 * probe.normal("N C")
-    assert_close(learner.sigmoid_grad(x), reference.sigmoid_grad(x))
+    for x in (probe.normal("N C"), probe.uniform("N C", -16.0, 16.0)):
+        assert_close(learner.sigmoid_grad(x), reference.sigmoid_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -75,12 +118,18 @@ def test_sigmoid_grad_vanishes_for_huge_inputs(learner):
 
 @pytest.mark.stage("shape")
 def test_tanh_keeps_shape_and_dtype(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.tanh(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.tanh(x), x.shape, x.dtype)
+
+
+def test_tanh_is_built_from_the_exponential_and_not_from_numpys_tanh(learner, probe):
+    without_tanh = made(learner, f"(lambda names: [exec({WITHOUT_TANH!r}, names), names['without_tanh']][1])({{}})")
+    x = probe.normal("N C")
+    assert_close(without_tanh(learner.tanh, x), np.tanh(x))
 
 
 def test_tanh_of_zero_is_zero(learner, probe):
-    assert_close(learner.tanh(np.append(0.0, probe.normal("N")))[0], 0.0)
+    assert_close(learner.tanh(np.append(0.0, probe.normal("N C")))[0], 0.0)
 
 
 def test_tanh_of_minus_x_is_minus_tanh_of_x(learner, probe):
@@ -88,10 +137,15 @@ def test_tanh_of_minus_x_is_minus_tanh_of_x(learner, probe):
     assert_close(learner.tanh(-x), -learner.tanh(x))
 
 
+def test_tanh_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.tanh, x), reference.tanh(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_tanh_equals_the_reference(learner, reference, probe):
-    x = 2.0 * probe.normal("N C")
-    assert_close(learner.tanh(x), reference.tanh(x))
+    for x in (probe.normal("N C"), probe.uniform("N C", -9.0, 9.0)):
+        assert_close(learner.tanh(x), reference.tanh(x))
 
 
 @pytest.mark.stage("whole")
@@ -101,24 +155,35 @@ def test_tanh_agrees_with_numpy(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_tanh_exponentiates_nothing_that_overflows(learner):
+    strict = learner.library("numpy").errstate(over="raise")(learner.tanh)
+    assert_close(strict(LARGE), np.sign(LARGE))
+
+
+@pytest.mark.stage("robust")
 def test_tanh_is_right_for_huge_inputs_of_either_sign(learner):
     assert_close(learner.tanh(LARGE), np.array([-1.0, -1.0, -1.0, 1.0, 1.0, 1.0]))
 
 
 @pytest.mark.stage("shape")
 def test_tanh_grad_keeps_shape_and_dtype(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.tanh_grad(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.tanh_grad(x), x.shape, x.dtype)
 
 
 def test_tanh_grad_at_zero_is_one(learner, probe):
-    assert_close(learner.tanh_grad(np.append(0.0, probe.normal("N")))[0], 1.0)
+    assert_close(learner.tanh_grad(np.append(0.0, probe.normal("N C")))[0], 1.0)
+
+
+def test_tanh_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.tanh_grad, x), reference.tanh_grad(x.T))
 
 
 @pytest.mark.stage("whole")
 def test_tanh_grad_equals_the_reference(learner, reference, probe):
-    x = 2.0 * probe.normal("N C")
-    assert_close(learner.tanh_grad(x), reference.tanh_grad(x))
+    for x in (probe.normal("N C"), probe.uniform("N C", -9.0, 9.0)):
+        assert_close(learner.tanh_grad(x), reference.tanh_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -134,8 +199,8 @@ def test_tanh_grad_vanishes_for_huge_inputs(learner):
 
 @pytest.mark.stage("shape")
 def test_relu_keeps_shape_and_dtype(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.relu(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.relu(x), x.shape, x.dtype)
 
 
 def test_relu_keeps_positive_entries(learner, probe):
@@ -148,10 +213,16 @@ def test_relu_turns_negative_entries_into_zero(learner, probe):
     assert_close(learner.relu(x), np.zeros(x.shape))
 
 
+def test_relu_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.relu, x), reference.relu(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_relu_equals_the_reference(learner, reference, probe):
-    x = 5.0 * probe.normal("N C")
-    assert_close(learner.relu(x), reference.relu(x))
+    for scale in (5.0, 1e-12, 1e12):
+        x = scale * probe.normal("N C")
+        assert_close(learner.relu(x), reference.relu(x))
 
 
 @pytest.mark.stage("robust")
@@ -168,8 +239,13 @@ def test_relu_returns_a_new_array(learner, probe):
 
 @pytest.mark.stage("shape")
 def test_relu_grad_keeps_shape_and_is_not_boolean(learner, probe):
-    x = probe.normal("N C D")
-    assert_shape(learner.relu_grad(x), x.shape, x.dtype)
+    for x in some_shapes(probe):
+        assert_shape(learner.relu_grad(x), x.shape, x.dtype)
+
+
+def test_relu_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.relu_grad, x), reference.relu_grad(x.T))
 
 
 @pytest.mark.stage("whole")
@@ -188,7 +264,7 @@ def test_relu_grad_is_the_slope_of_the_relu(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_relu_grad_at_zero_is_zero(learner, probe):
-    assert_close(learner.relu_grad(np.append(0.0, probe.normal("N")))[0], 0.0)
+    assert_close(learner.relu_grad(np.append(0.0, probe.normal("N C")))[0], 0.0)
 
 
 @pytest.mark.stage("shape")
@@ -214,16 +290,23 @@ def test_softmax_normalises_along_the_axis_it_is_given(learner, reference, probe
         assert_close(learner.softmax(x, axis=axis), reference.softmax(x, axis=axis))
 
 
+def test_softmax_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.softmax, x), reference.softmax(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_softmax_equals_the_reference(learner, reference, probe):
-    x = 3.0 * probe.normal("N C")
-    assert_close(learner.softmax(x), reference.softmax(x))
+    for scale in (1.0, 3.0):
+        x = scale * probe.normal("N C")
+        assert_close(learner.softmax(x), reference.softmax(x))
 
 
 @pytest.mark.stage("robust")
 def test_softmax_does_not_change_when_a_constant_is_added(learner, reference, probe):
-    x, shift = probe.normal("N C"), probe.choice([-1000.0, 1000.0])
-    assert_close(learner.softmax(x + shift), reference.softmax(x))
+    x = probe.normal("N C")
+    for shift in (-1000.0, 1000.0):
+        assert_close(learner.softmax(x + shift), reference.softmax(x))
 
 
 @pytest.mark.stage("robust")
@@ -266,10 +349,23 @@ def test_log_softmax_normalises_along_the_axis_it_is_given(learner, reference, p
         assert_close(learner.log_softmax(x, axis=axis), reference.log_softmax(x, axis=axis))
 
 
+def test_log_softmax_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N C")
+    assert_close(transposed(learner, learner.log_softmax, x), reference.log_softmax(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_log_softmax_equals_the_reference(learner, reference, probe):
-    x = 3.0 * probe.normal("N C")
-    assert_close(learner.log_softmax(x), reference.log_softmax(x))
+    for scale in (1.0, 3.0):
+        x = scale * probe.normal("N C")
+        assert_close(learner.log_softmax(x), reference.log_softmax(x))
+
+
+@pytest.mark.stage("robust")
+def test_log_softmax_does_not_change_when_a_constant_is_added(learner, reference, probe):
+    x = probe.normal("N C")
+    for shift in (-1000.0, 1000.0):
+        assert_close(learner.log_softmax(x + shift), reference.log_softmax(x))
 
 
 @pytest.mark.stage("robust")
@@ -283,4 +379,5 @@ def test_log_softmax_of_any_number_of_axes(learner, reference, probe):
 def test_log_softmax_stays_finite_where_probabilities_underflow(learner, reference, probe):
     x = probe.extreme("N C")
     assert_close(learner.log_softmax(x), reference.log_softmax(x))
-    assert_close(learner.log_softmax(np.array([[0.0, -2000.0]])), np.array([[0.0, -2000.0]]))
+    for row in ([0.0, -2000.0], [0.0, 0.0, -2000.0]):
+        assert_close(learner.log_softmax(np.array([row])), reference.log_softmax(np.array([row])))

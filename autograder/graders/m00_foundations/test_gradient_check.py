@@ -38,7 +38,8 @@ def test_numerical_gradient_of_a_quadratic_form_is_exact_at_any_step(learner, pr
 
 
 def test_numerical_gradient_looks_to_both_sides(learner):
-    assert_close(learner.numerical_gradient(lambda x: float(np.abs(x).sum()), np.zeros(3), h=0.25), np.zeros(3))
+    x, slopes = np.array([0.0, 1.5, 0.0, -0.5]), np.array([0.0, 4.0, 0.0, -2.0])  # of |x| + x², with a kink at 0
+    assert_close(learner.numerical_gradient(lambda x: float((np.abs(x) + x**2).sum()), x, h=0.25), slopes)
 
 
 def test_numerical_gradient_uses_the_step_it_is_given(learner, probe):
@@ -48,13 +49,9 @@ def test_numerical_gradient_uses_the_step_it_is_given(learner, probe):
 
 
 def test_numerical_gradient_moves_one_entry_at_a_time_by_h(learner, probe):
-    x, seen = probe.normal(2, 3) * np.array([0.01, 1.0, 100.0]), []
-
-    def recording(point):
-        seen.append(np.array(point))
-        return float(np.sin(point.sum()))
-
-    learner.numerical_gradient(recording, x)
+    x = probe.normal(2, 3) * np.array([0.01, 1.0, 100.0])
+    recording = "lambda gradient, x: [n := [], gradient(lambda x: [n.append(x.copy()), float(x.sum())][1], x), n][2]"
+    seen = made(learner, recording)(learner.numerical_gradient, x)
     assert all(point.shape == x.shape for point in seen), "f is given arrays of the shape of x"
     moves = np.array(seen) - x  # (calls, 2, 3)
     assert (np.count_nonzero(moves, axis=(1, 2)) <= 1).all(), "f is given x with at most one entry moved"
@@ -65,6 +62,12 @@ def test_numerical_gradient_moves_one_entry_at_a_time_by_h(learner, probe):
 def test_numerical_gradient_calls_f_twice_for_every_entry(learner, probe):
     text = "lambda gradient, x: [n := [], gradient(lambda x: [n.append(1), float(x.sum())][1], x), len(n)][2]"
     assert made(learner, text)(learner.numerical_gradient, probe.normal(3, 5)) == 30, "two calls for every entry"
+
+
+def test_numerical_gradient_of_a_transposed_array_keeps_every_slope_in_its_place(learner, probe):
+    a, x = probe.normal(2, 3), probe.normal(3, 2)
+    transposed = made(learner, "lambda gradient, f, x: gradient(f, x.T, h=0.25)")
+    assert_close(transposed(learner.numerical_gradient, lambda x: float((a * x).sum()), x), a)
 
 
 @pytest.mark.stage("whole")
@@ -86,10 +89,11 @@ def test_numerical_gradient_of_sines_and_exponentials_in_closed_form(learner, pr
 
 @pytest.mark.stage("robust")
 def test_numerical_gradient_gives_f_a_new_array_at_every_call(learner, probe):
-    x, kept = probe.normal(2, 2), learner.library("collections").UserList()
-    keeping = made(learner, "lambda kept: lambda point: [kept.append(point), float((point**3).sum())][1]")
-    learner.numerical_gradient(keeping(kept), x, h=0.25)
-    moves = np.array(list(kept)) - x  # (calls, 2, 2): what f kept still shows where it was called
+    x = probe.normal(2, 2)
+    keeping = "lambda gradient, x: [n := [], gradient(lambda x: [n.append(x), float(x.sum())][1], x, h=0.25), n][2]"
+    kept = made(learner, keeping)(learner.numerical_gradient, x)
+    assert all(point.shape == x.shape for point in kept), "f is given arrays of the shape of x"
+    moves = np.array(kept) - x  # (calls, 2, 2)
     assert_close(moves.max(axis=0), np.full((2, 2), 0.25), name="the largest move among the arrays that f kept")
     assert_close(moves.min(axis=0), np.full((2, 2), -0.25), name="the least move among the arrays that f kept")
 
@@ -118,11 +122,12 @@ def test_relative_error_of_cases_computed_by_hand(learner):
 
 
 def test_relative_error_is_that_of_the_worst_entry(learner, probe):
-    a = probe.signs("N D") * probe.uniform("N D", 1.0, 2.0)
-    b = a.copy()
-    b[1, 0] *= 3.0
-    assert_close(learner.relative_error(a, b), 0.5)
-    assert_close(learner.relative_error(b, a), 0.5)
+    for shape in ("N D", "20 30"):
+        a = probe.signs(shape) * probe.uniform(shape, 1.0, 2.0)
+        b = a.copy()
+        b[1, 0] *= 3.0
+        assert_close(learner.relative_error(b, a), 0.5)
+        assert_close(learner.relative_error(a, b), 0.5)
 
 
 def test_relative_error_measures_a_small_entry_against_its_own_size(learner):
@@ -136,9 +141,9 @@ def test_relative_error_of_opposite_signs_is_one(learner, probe):
 
 
 def test_relative_error_divides_by_at_least_eps(learner):
+    assert_close(learner.relative_error(np.array([1e-4]), np.array([3e-4])), 0.2, name="the error at the default eps")
     assert_close(learner.relative_error(np.array([0.1]), np.array([0.3]), eps=2.0), 0.1)
     assert_close(learner.relative_error(np.array([3.0]), np.array([1.0]), eps=2.0), 0.5)
-    assert_close(learner.relative_error(np.array([1e-4]), np.array([3e-4])), 0.2, name="the error at the default eps")
 
 
 @pytest.mark.stage("whole")
@@ -203,6 +208,16 @@ def test_check_gradients_says_false_for_one_wrong_entry(learner, probe):
         assert learner.check_gradients(cubes, lambda x, wrong=wrong: wrong, x) is False, f"entry {index} is wrong"
 
 
+def test_check_gradients_says_false_for_one_wrong_entry_among_many(learner, probe):
+    x, summed = probe.normal(12, 13), made(learner, "lambda x: float(x.sum())")
+    slopes = np.ones(x.shape)
+    assert learner.check_gradients(summed, lambda x: slopes, x) is True, "all slopes of the sum are 1"
+    for index in ((0, 0), (6, 7), (11, 12)):
+        wrong = slopes.copy()
+        wrong[index] = 1.01
+        assert learner.check_gradients(summed, lambda x, wrong=wrong: wrong, x) is False, f"entry {index} is wrong"
+
+
 def test_check_gradients_says_false_for_a_small_wrong_entry_beside_large_ones(learner, probe):
     a, x = np.array([1e4, 0.5, -1e4]), probe.normal(3)
     wrong = np.array([1e4, 0.55, -1e4])
@@ -211,6 +226,7 @@ def test_check_gradients_says_false_for_a_small_wrong_entry_beside_large_ones(le
 
 def test_check_gradients_says_false_for_the_right_entries_in_the_wrong_places(learner, probe):
     a, x = probe.normal(4), probe.normal(4)
+    assert learner.check_gradients(lambda x: float(a @ x), lambda x: a, x) is True, "in the right places"
     assert learner.check_gradients(lambda x: float(a @ x), lambda x: a[::-1].copy(), x) is False
 
 
@@ -226,14 +242,20 @@ def test_check_gradients_accepts_errors_up_to_the_tolerance(learner, probe):
 
 def test_check_gradients_measures_entries_near_zero_against_eps(learner, probe):
     a, x = np.array([0.0, 1.0, 2.0]), probe.normal(3)
-    for off, answer in ((5e-6, True), (2e-5, False)):  # over eps = 1e-3 that is 0.005 and 0.02
-        got = learner.check_gradients(lambda x: float(a @ x), lambda x, g=a + [off, 0.0, 0.0]: g, x, tolerance=0.01)
-        assert got is answer, f"{off} in place of 0, at a tolerance of 0.01"
+    for off, answer in (
+        ([0.0, 0.01, 0.0], True),
+        ([0.0, 0.5, -0.5], False),
+        ([5e-6, 0.0, 0.0], True),  # over eps = 1e-3 that is 0.005
+        ([2e-5, 0.0, 0.0], False),
+    ):
+        got = learner.check_gradients(lambda x: float(a @ x), lambda x, g=a + off: g, x, tolerance=0.01)
+        assert got is answer, f"a gradient that is off by {off}, at a tolerance of 0.01"
 
 
 def test_check_gradients_uses_the_step_it_is_given(learner, probe):
     x, h = probe.signs(4) * probe.uniform(4, 0.5, 2.0), 0.25
     slopes = 3.0 * x**2 + h**2  # what central differences of step h give
+    assert learner.check_gradients(cubes, cubes_gradient, x) is True, "3x², with the default step"
     assert learner.check_gradients(cubes, lambda x: slopes, x, h=h) is True, "3x² + h², with a step of h"
     assert learner.check_gradients(cubes, cubes_gradient, x, h=h) is False, "3x², with a step of 0.25"
     assert learner.check_gradients(cubes, lambda x: slopes, x) is False, "3x² + 0.25², with the default step"
@@ -261,6 +283,8 @@ def test_check_gradients_accepts_right_gradients_that_are_zero_or_tiny(learner, 
 
 @pytest.mark.stage("robust")
 def test_check_gradients_accepts_an_error_of_exactly_the_tolerance(learner):
+    x, slopes = np.array([0.5, -0.5]), np.array([0.8125, 0.8125])  # 3x² + h², as h = 0.25 gives
+    assert learner.check_gradients(cubes, lambda x: slopes, x, tolerance=0.01, h=0.25) is True
     a, x = np.array([2.0, -4.0]), np.array([1.0, 8.0])  # all exact in binary, so the error is zero
     assert learner.check_gradients(lambda x: float(a @ x), lambda x: a, x, tolerance=0.5, h=0.25) is True
     assert learner.check_gradients(lambda x: float(a @ x), lambda x: a, x, tolerance=0.0, h=0.25) is True

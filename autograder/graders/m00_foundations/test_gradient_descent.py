@@ -1,5 +1,7 @@
 """Hidden checks of gradient descent on linear regression, and of the mini-batches it runs on."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,26 @@ def test_iterate_minibatches_equals_the_reference_for_every_size(learner, refere
         assert_close(batches, list(reference.iterate_minibatches(x, y, batch_size, rng)))
 
 
+@pytest.mark.stage("whole")
+def test_iterate_minibatches_draws_one_permutation_and_nothing_else(learner, probe):
+    (x, y), rng = regression(probe), probe.generator()
+    following = "lambda batches, x, y, size, rng: [list(batches(x, y, size, rng)), rng.permutation(len(x))]"
+    replay = deepcopy(rng)
+    expected = [replay.permutation(11) for _ in range(2)][-1]
+    for batch_size in (4, 11, 50):
+        got = learner.library("builtins").eval(following)(learner.iterate_minibatches, x, y, batch_size, deepcopy(rng))
+        assert_close(got[1], expected, name="the permutation that comes next")
+
+
+@pytest.mark.stage("whole")
+def test_iterate_minibatches_leaves_a_batch_as_it_was_when_the_next_one_comes(learner, probe):
+    (x, y), rng = regression(probe, rows=12), probe.generator()
+    kept = "lambda batches, x, y, rng: [batch for batch, _ in list(batches(x, y, 4, rng))]"
+    got = learner.library("builtins").eval(kept)(learner.iterate_minibatches, x, y, rng)
+    order = rng.permutation(12)
+    assert_close(got, [x[order[:4]], x[order[4:8]], x[order[8:]]], name="the batches of x, kept in a list")
+
+
 @pytest.mark.stage("robust")
 def test_iterate_minibatches_of_one_row_and_of_batches_larger_than_the_data(learner, probe):
     x, y = regression(probe)
@@ -132,7 +154,9 @@ def test_batch_gd_solves_orthogonal_rows_in_one_step_and_stays_there(learner, pr
 @pytest.mark.stage("whole")
 def test_batch_gd_equals_the_reference(learner, reference, probe):
     (x, y), lr = regression(probe), probe.scalar(0.02, 0.1)
-    assert_close(learner.batch_gd(x, y, lr=lr, steps=9), reference.batch_gd(x, y, lr=lr, steps=9))
+    for scale in (1.0, 1e4):
+        expected = reference.batch_gd(x, scale * y, lr=lr, steps=9)
+        assert_close(learner.batch_gd(x, scale * y, lr=lr, steps=9), expected)
 
 
 @pytest.mark.stage("whole")
@@ -181,7 +205,8 @@ def test_minibatch_gd_takes_a_step_after_every_batch(learner, probe):
 
 def test_minibatch_gd_shuffles_anew_in_every_epoch(learner, probe):
     y, rng = probe.normal(12), probe.generator()
-    b = learner.minibatch_gd(np.zeros((12, 2)), y, 0.5, 3, 4, rng)[1]
+    text = "lambda gd, x, y, rng: [gd(x, y, 0.5, 3, 4, rng), rng.random()]"  # what comes next tells slips apart
+    b = learner.library("builtins").eval(text)(learner.minibatch_gd, np.zeros((12, 2)), y, deepcopy(rng))[0][1]
     order = [rng.permutation(12) for _ in range(3)][-1]
     # Without features and with lr ½, a step on a batch makes b the mean of its targets.
     assert_close(b, float(y[order[8:]].mean()))
@@ -202,16 +227,21 @@ def test_minibatch_gd_records_the_loss_over_all_rows(learner, probe):
 @pytest.mark.stage("whole")
 def test_minibatch_gd_equals_the_reference(learner, reference, probe):
     (x, y), lr, rng = regression(probe), probe.scalar(0.01, 0.05), probe.generator()
-    result = learner.minibatch_gd(x, y, lr=lr, epochs=5, batch_size=4, rng=rng)
-    assert_close(result, reference.minibatch_gd(x, y, lr=lr, epochs=5, batch_size=4, rng=rng))
+    for scale in (1.0, 1e4):
+        result = learner.minibatch_gd(x, scale * y, lr=lr, epochs=5, batch_size=4, rng=deepcopy(rng))
+        expected = reference.minibatch_gd(x, scale * y, lr=lr, epochs=5, batch_size=4, rng=deepcopy(rng))
+        assert_close(result, expected)
 
 
 @pytest.mark.stage("whole")
 def test_minibatch_gd_draws_one_permutation_an_epoch_and_nothing_else(learner, probe):
     (x, y), rng = regression(probe), probe.generator()
-    following = "lambda gd, x, y, rng: [gd(x, y, 0.03, 3, 4, rng), rng.permutation(len(x))][1]"
-    got = learner.library("builtins").eval(following)(learner.minibatch_gd, x, y, rng)
-    assert_close(got, [rng.permutation(11) for _ in range(4)][-1], name="the permutation that comes next")
+    following = "lambda gd, x, y, size, rng: [gd(x, y, 0.03, 3, size, rng), rng.permutation(len(x))]"
+    replay = deepcopy(rng)
+    expected = [replay.permutation(11) for _ in range(4)][-1]
+    for batch_size in (4, 11, 50):
+        got = learner.library("builtins").eval(following)(learner.minibatch_gd, x, y, batch_size, deepcopy(rng))
+        assert_close(got[1], expected, name="the permutation that comes next")
 
 
 @pytest.mark.stage("robust")
@@ -241,7 +271,9 @@ def test_sgd_on_one_row_is_batch_gd(learner, reference, probe):
 
 
 def test_sgd_solves_orthogonal_rows_in_one_epoch(learner, probe):
-    y = probe.normal(4)
+    y, mean = probe.normal(4), probe.scalar(2.0, 5.0)
+    b = learner.sgd(np.zeros((4, 3)), np.full(4, mean), 0.5, 1, probe.generator())[1]
+    assert_close(b, mean, name="the bias, where all targets are alike")
     w, b, losses = learner.sgd(ORTHOGONAL, y, 0.125, 1, probe.generator())
     assert_close((w, b, losses), (ORTHOGONAL.T @ y / 4.0, float(y.mean()), [float(np.mean(y**2)), 0.0]))
 
@@ -258,8 +290,9 @@ def test_sgd_visits_the_rows_in_a_new_order_every_epoch(learner, probe):
 @pytest.mark.stage("whole")
 def test_sgd_equals_the_reference(learner, reference, probe):
     (x, y), lr, rng = regression(probe), probe.scalar(0.01, 0.05), probe.generator()
-    result = learner.sgd(x, y, lr=lr, epochs=5, rng=rng)
-    assert_close(result, reference.sgd(x, y, lr=lr, epochs=5, rng=rng))
+    for scale in (1.0, 1e4):
+        result = learner.sgd(x, scale * y, lr=lr, epochs=5, rng=deepcopy(rng))
+        assert_close(result, reference.sgd(x, scale * y, lr=lr, epochs=5, rng=deepcopy(rng)))
 
 
 @pytest.mark.stage("robust")

@@ -6,6 +6,11 @@ import pytest
 from autograder.testing import assert_close, assert_gradients, assert_shape
 
 
+def made(module, text):
+    """A function written as text, made where the module's code runs."""
+    return module.library("builtins").eval(text)
+
+
 def mean_cross_entropy(logits, targets):
     """The loss itself, for logits of moderate size."""
     log_sums = np.log(np.exp(logits).sum(axis=1))  # (N,)
@@ -37,13 +42,21 @@ def test_linear_forward_of_a_case_computed_by_hand(learner):
 
 @pytest.mark.stage("whole")
 def test_linear_forward_equals_the_reference(learner, reference, probe):
-    x, w, b = probe.normal("N D"), probe.normal("D M"), probe.normal("M")
-    assert_close(learner.linear_forward(x, w, b), reference.linear_forward(x, w, b))
+    for scale in (1.0, 1e4):
+        x, w, b = probe.normal("N D"), scale * probe.normal("D M"), probe.normal("M")
+        assert_close(learner.linear_forward(x, w, b), reference.linear_forward(x, w, b))
 
 
 @pytest.mark.stage("robust")
 def test_linear_forward_of_one_row_one_input_or_one_output(learner, reference, probe):
     for n, d, m in ((1, 5, 3), (3, 1, 5), (5, 3, 1)):
+        x, w, b = probe.normal(n, d), probe.normal(d, m), probe.normal(m)
+        assert_close(learner.linear_forward(x, w, b), reference.linear_forward(x, w, b))
+
+
+@pytest.mark.stage("robust")
+def test_linear_forward_of_sizes_that_happen_to_be_equal(learner, reference, probe):
+    for n, d, m in ((5, 2, 3), (2, 3, 3), (3, 2, 3), (3, 3, 2), (3, 3, 3)):
         x, w, b = probe.normal(n, d), probe.normal(d, m), probe.normal(m)
         assert_close(learner.linear_forward(x, w, b), reference.linear_forward(x, w, b))
 
@@ -86,8 +99,9 @@ def test_linear_backward_of_a_case_computed_by_hand(learner):
 
 @pytest.mark.stage("whole")
 def test_linear_backward_equals_the_reference(learner, reference, probe):
-    dy, x, w = probe.normal("N M"), probe.normal("N D"), probe.normal("D M")
-    assert_close(learner.linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
+    for scale in (1.0, 1e4):
+        dy, x, w = probe.normal("N M"), scale * probe.normal("N D"), scale * probe.normal("D M")
+        assert_close(learner.linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
 
 
 @pytest.mark.stage("whole")
@@ -99,6 +113,13 @@ def test_linear_backward_gives_the_slopes_of_linear_forward(learner, reference, 
 @pytest.mark.stage("robust")
 def test_linear_backward_of_one_row_one_input_or_one_output(learner, reference, probe):
     for n, d, m in ((1, 5, 3), (3, 1, 5), (5, 3, 1)):
+        dy, x, w = probe.normal(n, m), probe.normal(n, d), probe.normal(d, m)
+        assert_close(learner.linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
+
+
+@pytest.mark.stage("robust")
+def test_linear_backward_of_sizes_that_happen_to_be_equal(learner, reference, probe):
+    for n, d, m in ((5, 2, 3), (2, 3, 3), (3, 2, 3), (3, 3, 2), (3, 3, 3)):
         dy, x, w = probe.normal(n, m), probe.normal(n, d), probe.normal(d, m)
         assert_close(learner.linear_backward(dy, x, w), reference.linear_backward(dy, x, w))
 
@@ -125,6 +146,13 @@ def test_relu_backward_of_a_case_computed_by_hand(learner):
     assert_close(learner.relu_backward(dy, x), np.array([[1.0, -2.0, 0.0], [0.0, 0.0, -6.0]]))
 
 
+def test_relu_backward_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    dy, x = probe.normal("N M"), probe.normal("M N")
+    turned = made(learner, "lambda backward, dy, x: [backward(dy, x.T), backward(dy.T, x)]")
+    expected = [reference.relu_backward(dy, x.T), reference.relu_backward(dy.T, x)]
+    assert_close(turned(learner.relu_backward, dy, x), expected)
+
+
 @pytest.mark.stage("whole")
 def test_relu_backward_equals_the_reference(learner, reference, probe):
     dy, x = probe.normal("N M"), 3.0 * probe.normal("N M")
@@ -146,8 +174,9 @@ def test_relu_backward_at_zero_is_zero(learner, probe):
 @pytest.mark.stage("robust")
 def test_relu_backward_does_not_depend_on_how_large_x_is(learner, probe):
     x = np.array([-1000.0, -1e-9, 1e-9, 1000.0])
-    dy = probe.normal(4)
-    assert_close(learner.relu_backward(dy, x), np.array([0.0, 0.0, dy[2], dy[3]]))
+    positive = np.abs(probe.normal(4))
+    for dy in (positive, -positive):
+        assert_close(learner.relu_backward(dy, x), np.array([0.0, 0.0, dy[2], dy[3]]))
 
 
 @pytest.mark.stage("shape")
@@ -199,6 +228,37 @@ def test_softmax_cross_entropy_backward_gives_the_slope_of_the_mean_loss(learner
     logits, targets = probe.normal("N C"), probe.integers("N", high="C")
     dlogits = learner.softmax_cross_entropy_backward(logits, targets)
     assert_gradients(lambda logits: mean_cross_entropy(logits, targets), [logits], [dlogits])
+
+
+@pytest.mark.stage("robust")
+def test_softmax_cross_entropy_backward_of_as_many_rows_as_classes(learner, reference, probe):
+    logits, targets = probe.normal(5, 5), probe.integers(5, high=5)
+    expected = reference.softmax_cross_entropy_backward(logits, targets)
+    assert_close(learner.softmax_cross_entropy_backward(logits, targets), expected)
+
+
+@pytest.mark.stage("robust")
+def test_softmax_cross_entropy_backward_of_transposed_logits(learner, reference, probe):
+    logits, targets = probe.normal("C N"), probe.integers("N", high="C")
+    turned = made(learner, "lambda backward, x, targets: [backward(z, targets) for z in (x.T.copy(), x.T)]")
+    expected = reference.softmax_cross_entropy_backward(logits.T, targets)
+    assert_close(turned(learner.softmax_cross_entropy_backward, logits, targets), [expected, expected])
+
+
+@pytest.mark.stage("robust")
+def test_softmax_cross_entropy_backward_still_moves_rows_that_are_right_already(learner, reference, probe):
+    targets = probe.integers("N", high="C")
+    logits = probe.normal("N C") + 9.0 * np.eye(probe.size("C"))[targets]
+    expected = reference.softmax_cross_entropy_backward(logits, targets)
+    assert_close(learner.softmax_cross_entropy_backward(logits, targets), expected)
+
+
+@pytest.mark.stage("robust")
+def test_softmax_cross_entropy_backward_of_targets_in_small_integers(learner, reference, probe):
+    logits, targets = probe.normal(40, 7), probe.integers(40, high=7)
+    expected = reference.softmax_cross_entropy_backward(logits, targets)
+    for dtype in (np.int32, np.int8):
+        assert_close(learner.softmax_cross_entropy_backward(logits, targets.astype(dtype)), expected)
 
 
 @pytest.mark.stage("robust")

@@ -44,8 +44,8 @@ def test_mse_averages_over_all_entries(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_mse_equals_the_reference_in_any_shape(learner, reference, probe):
-    for shape in ("N", "N D", "N C D"):
-        prediction, target = probe.normal(shape), 2.0 * probe.normal(shape)
+    for shape, scale in (("N", 1.0), ("N D", 1e-8), ("N C D", 1e8)):
+        prediction, target = scale * probe.normal(shape), 2.0 * scale * probe.normal(shape)
         assert_close(learner.mse(prediction, target), reference.mse(prediction, target))
 
 
@@ -54,6 +54,13 @@ def test_mse_gradient_is_its_slope(learner, reference, probe):
     prediction, target, upstream = probe.normal("N D"), probe.normal("N D"), probe.scalar(0.3, 3.0)
     gradient = upstream * learner.mse(prediction, target)[1]
     assert_gradients(lambda p: reference.mse(p, target)[0], [prediction], [gradient], upstream)
+
+
+@pytest.mark.stage("robust")
+def test_mse_of_large_values_that_are_close_together(learner, probe):
+    target, error = np.round(1e7 * probe.normal("N D")), np.round(probe.normal("N D") * 64.0) / 64.0  # sums are exact
+    expected = float(np.mean(error**2)), 2.0 * error / error.size
+    assert_close(learner.mse(target + error, target), expected)
 
 
 @pytest.mark.stage("robust")
@@ -126,6 +133,14 @@ def test_binary_cross_entropy_is_right_for_huge_logits(learner):
 
 
 @pytest.mark.stage("robust")
+def test_binary_cross_entropy_exponentiates_nothing_that_overflows(learner, reference, probe):
+    strict = learner.library("numpy").errstate(over="raise")(learner.binary_cross_entropy_with_logits)
+    logits, targets = np.array([-1000.0, 1000.0]), probe.uniform(2, 0.0, 1.0)
+    for loss in (learner.binary_cross_entropy_with_logits, strict):
+        assert_close(loss(logits, targets), reference.binary_cross_entropy_with_logits(logits, targets))
+
+
+@pytest.mark.stage("robust")
 def test_binary_cross_entropy_is_right_for_logits_of_every_scale_together(learner, reference, probe):
     logits, targets = probe.extreme("N C"), probe.uniform("N C", 0.0, 1.0)
     expected = reference.binary_cross_entropy_with_logits(logits, targets)
@@ -194,6 +209,9 @@ def test_cross_entropy_of_two_classes_is_the_binary_one(learner, reference, prob
 
 @pytest.mark.stage("robust")
 def test_cross_entropy_is_right_for_huge_logits(learner):
+    for logit in (1000.0, -1000.0):
+        expected = np.log(2.0), np.array([[-0.5, 0.5], [0.5, -0.5]]) / 2.0
+        assert_close(learner.cross_entropy(np.full((2, 2), logit), np.array([0, 1])), expected)
     logits = np.array([[1000.0, -1000.0], [1000.0, -1000.0], [-1000.0, -1000.0]])
     gradient = np.array([[0.0, 0.0], [1.0, -1.0], [-0.5, 0.5]]) / 3.0
     assert_close(learner.cross_entropy(logits, np.array([0, 1, 0])), ((2000.0 + np.log(2.0)) / 3.0, gradient))
@@ -206,6 +224,29 @@ def test_cross_entropy_of_rows_on_very_different_scales(learner, reference, prob
     shift = np.zeros((logits.shape[0], 1))
     shift[0], shift[1] = 900.0, -900.0
     assert_close(learner.cross_entropy(logits + shift, targets), expected)
+
+
+@pytest.mark.stage("robust")
+def test_cross_entropy_of_as_many_rows_as_classes(learner, reference, probe):
+    logits, targets = probe.normal(5, 5), probe.integers(5, high=5)
+    assert_close(learner.cross_entropy(logits, targets), reference.cross_entropy(logits, targets))
+
+
+@pytest.mark.stage("robust")
+def test_cross_entropy_of_transposed_logits(learner, reference, probe):
+    logits, targets = probe.normal("C N"), probe.integers("N", high="C")
+    text = "lambda loss, x, targets: [loss(logits, targets) for logits in (x.T.copy(), x.T)]"
+    turned = learner.library("builtins").eval(text)
+    expected = reference.cross_entropy(logits.T, targets)
+    assert_close(turned(learner.cross_entropy, logits, targets), [expected, expected])
+
+
+@pytest.mark.stage("robust")
+def test_cross_entropy_of_targets_in_small_integers(learner, reference, probe):
+    logits, targets = probe.normal(40, 7), probe.integers(40, high=7)
+    expected = reference.cross_entropy(logits, targets)
+    for dtype in (np.int32, np.int8):
+        assert_close(learner.cross_entropy(logits, targets.astype(dtype)), expected)
 
 
 @pytest.mark.stage("robust")
@@ -243,8 +284,9 @@ def test_hinge_of_rows_on_the_wrong_side(learner, probe):
 
 def test_hinge_of_rows_on_the_right_side_but_within_the_margin(learner, probe):
     targets = probe.signs("N")
-    distance = probe.uniform("N", 0.1, 0.9)
-    assert_close(learner.hinge(targets * distance, targets), (1.0 - distance.mean(), -targets / targets.size))
+    for missing in (probe.uniform("N", 0.1, 0.9), 10.0 ** -probe.uniform("N", 2.0, 12.0)):
+        expected = missing.mean(), -targets / targets.size
+        assert_close(learner.hinge(targets * (1.0 - missing), targets), expected)
 
 
 def test_hinge_averages_over_all_rows_and_not_over_the_costly_ones(learner):
@@ -256,6 +298,7 @@ def test_hinge_uses_the_margin_it_is_given(learner):
     scores, targets = np.array([0.5, 0.5, 2.0, -1.0]), np.array([1.0, -1.0, 1.0, -1.0])
     assert_close(learner.hinge(scores, targets, margin=1.5), (0.875, np.array([-0.25, 0.25, 0.0, 0.25])))
     assert_close(learner.hinge(scores, targets, margin=0.25), (0.1875, np.array([0.0, 0.25, 0.0, 0.0])))
+    assert_close(learner.hinge(scores, targets, margin=0.0), (0.125, np.array([0.0, 0.25, 0.0, 0.0])))
 
 
 @pytest.mark.stage("whole")

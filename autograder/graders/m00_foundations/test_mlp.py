@@ -16,6 +16,12 @@ def network(probe):
     return params, probe.normal("N D"), probe.integers("N", high="C")
 
 
+def square_network(probe):
+    """The same where N, D, M and C happen to be one number."""
+    params = {"w1": probe.normal(3, 3), "b1": probe.normal(3), "w2": probe.normal(3, 3), "b2": probe.normal(3)}
+    return params, probe.normal(3, 3), probe.integers(3, high=3)
+
+
 def loss_of(logits, targets):
     """The mean cross-entropy itself, for logits of moderate size."""
     log_sums = np.log(np.exp(logits).sum(axis=1))  # (N,)
@@ -62,7 +68,8 @@ def test_init_params_scales_weights_by_the_root_of_two_over_fan_in(learner, prob
 @pytest.mark.stage("whole")
 def test_init_params_equals_the_reference(learner, reference, probe):
     d, m, c, rng = probe.size("D"), probe.size("M"), probe.size("C"), probe.generator()
-    assert_close(learner.init_params(deepcopy(rng), d, m, c), reference.init_params(deepcopy(rng), d, m, c))
+    for sizes in ((d, m, c), (70, 90, 4)):  # among 6660 draws some are beyond three deviations
+        assert_close(learner.init_params(deepcopy(rng), *sizes), reference.init_params(deepcopy(rng), *sizes))
 
 
 @pytest.mark.stage("whole")
@@ -72,6 +79,16 @@ def test_init_params_draws_the_weights_and_nothing_else(learner, probe):
     draws = deepcopy(rng).standard_normal(d * m + m * c + 1)
     got = learner.library("builtins").eval(following)(learner.init_params, rng, d, m, c)
     assert_close(got, draws[-1], name="the number that the generator gives next")
+
+
+@pytest.mark.stage("robust")
+def test_init_params_gives_four_arrays_that_share_no_memory(learner, probe):
+    text = (
+        "lambda init, rng, *sizes: [p := list(init(rng, *sizes).values()), [a.fill(i) for i, a in enumerate(p)], p][2]"
+    )
+    left = learner.library("builtins").eval(text)(learner.init_params, probe.generator(), 3, 5, 2)
+    for number, array in enumerate(left):
+        assert_close(array, np.full(array.shape, float(number)), name="an array that was filled with one number")
 
 
 @pytest.mark.stage("robust")
@@ -121,11 +138,20 @@ def test_forward_with_every_unit_active_is_a_linear_map(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_forward_equals_the_reference(learner, reference, probe):
+    for scale in (1.0, 1e6):
+        params, x, _ = network(probe)
+        logits, cache = learner.forward(params, scale * x)
+        expected_logits, expected_cache = reference.forward(params, scale * x)
+        assert_close(logits, expected_logits, name="logits")
+        assert_close({name: cache[name] for name in expected_cache}, expected_cache, name="the cache")
+
+
+@pytest.mark.stage("robust")
+def test_forward_finds_parameters_by_name_whatever_their_order(learner, reference, probe):
     params, x, _ = network(probe)
-    logits, cache = learner.forward(params, x)
-    expected_logits, expected_cache = reference.forward(params, x)
-    assert_close(logits, expected_logits, name="logits")
-    assert_close({name: cache[name] for name in expected_cache}, expected_cache, name="the cache")
+    assert_close(learner.forward(dict(reversed(params.items())), x)[0], reference.forward(params, x)[0])
+    params, x, _ = square_network(probe)
+    assert_close(learner.forward(dict(sorted(params.items())), x)[0], reference.forward(params, x)[0])
 
 
 @pytest.mark.stage("robust")
@@ -176,9 +202,12 @@ def test_backward_gives_no_gradient_to_a_unit_that_is_never_active(learner, refe
 
 @pytest.mark.stage("whole")
 def test_backward_equals_the_reference(learner, reference, probe):
-    params, x, targets = network(probe)
-    _, cache = reference.forward(params, x)
-    assert_close(learner.backward(params, cache, targets), reference.backward(params, cache, targets))
+    for params, x, targets in (network(probe), square_network(probe)):
+        _, cache = reference.forward(params, x)
+        expected = reference.backward(params, cache, targets)
+        assert_close(learner.backward(params, cache, targets), expected)
+        shuffled = dict(reversed(params.items())), dict(reversed(cache.items()))
+        assert_close(learner.backward(*shuffled, targets), expected)
 
 
 @pytest.mark.stage("whole")
@@ -258,11 +287,11 @@ def test_train_step_reports_the_mean_loss_before_the_step(learner, reference, pr
 
 def test_train_step_moves_every_parameter_against_its_gradient(learner, reference, probe):
     params, x, targets = network(probe)
-    lr = probe.scalar(0.2, 0.6)
     grads = reference.backward(params, reference.forward(params, x)[1], targets)
-    new, _ = learner.train_step(params, x, targets, lr)
-    for name in NAMES:
-        assert_close(params[name] - new[name], lr * grads[name], name=f"the step of {name}")
+    for lr in (probe.scalar(0.2, 0.6), 1e-4):
+        new, _ = learner.train_step(params, x, targets, lr)
+        for name in NAMES:
+            assert_close(params[name] - new[name], lr * grads[name], name=f"the step of {name}")
 
 
 def test_train_step_moves_twice_as_far_at_twice_the_learning_rate(learner, probe):
@@ -276,9 +305,23 @@ def test_train_step_moves_twice_as_far_at_twice_the_learning_rate(learner, probe
 
 @pytest.mark.stage("whole")
 def test_train_step_equals_the_reference(learner, reference, probe):
-    params, x, targets = network(probe)
     lr = probe.scalar(0.2, 0.6)
-    assert_close(learner.train_step(params, x, targets, lr), reference.train_step(params, x, targets, lr))
+    for params, x, targets in (network(probe), square_network(probe)):
+        expected = reference.train_step(params, x, targets, lr)
+        assert_close(learner.train_step(params, x, targets, lr), expected)
+        assert_close(learner.train_step(dict(reversed(params.items())), x, targets, lr), expected)
+
+
+@pytest.mark.stage("robust")
+def test_train_step_gives_new_arrays_even_where_nothing_moves(learner, probe):
+    params, x, targets = network(probe)
+    params["b1"] -= 1000.0  # no unit is active, so w1, b1 and w2 have no gradient
+    text = (
+        "lambda step, params, x, targets: [name for name, value in step(params, x, targets, 0.3)[0].items()"
+        " if __import__('numpy').shares_memory(value, params[name])]"
+    )
+    shared = learner.library("builtins").eval(text)(learner.train_step, params, x, targets)
+    assert shared == [], f"these are the arrays that were passed in, not new ones: {shared}"
 
 
 @pytest.mark.stage("whole")

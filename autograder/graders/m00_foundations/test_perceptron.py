@@ -37,9 +37,10 @@ def test_predict_follows_the_sign_of_the_score(learner, probe):
 
 
 def test_predict_adds_the_bias(learner, probe):
-    x, w, rows = probe.normal("N D"), probe.normal("D"), probe.size("N")
-    assert_close(learner.predict(x, w, 1e3), np.ones(rows))
-    assert_close(learner.predict(x, w, -1e3), -np.ones(rows))
+    x, w = probe.normal("N D"), probe.normal("D")
+    x = np.vstack([x, -x])  # without b both labels occur
+    assert_close(learner.predict(x, w, 1e3), np.ones(len(x)))
+    assert_close(learner.predict(x, w, -1e3), -np.ones(len(x)))
 
 
 def test_predict_calls_a_score_of_zero_plus_one(learner):
@@ -69,8 +70,16 @@ def test_predict_of_a_single_row_and_of_a_single_feature(learner, reference, pro
 @pytest.mark.stage("robust")
 def test_predict_of_huge_and_of_tiny_scores(learner, probe):
     x, w = probe.normal("N D"), probe.normal("D")
-    for scale in (1e200, 1e-200):
+    x = np.vstack([x, -x])
+    for scale in (1e200, 1e-7, 1e-200):
         assert_close(learner.predict(scale * x, w, 0.0), np.sign(x @ w))
+
+
+@pytest.mark.stage("robust")
+def test_predict_leaves_the_labels_of_an_earlier_call_alone(learner, probe):
+    x, w = probe.normal("N D"), probe.normal("D")
+    twice = learner.library("builtins").eval("lambda predict, x, w: [predict(x, w, 0.0), predict(-x, w, 0.0)]")
+    assert_close(twice(learner.predict, x, w), [np.sign(x @ w), -np.sign(x @ w)])
 
 
 @pytest.mark.stage("shape")
@@ -130,9 +139,19 @@ def test_update_equals_the_reference(learner, reference, probe):
 @pytest.mark.stage("robust")
 def test_update_takes_a_score_of_zero_for_plus_one(learner):
     x_i = np.array([3.0, 1.0, -1.0])
+    assert_close(learner.update(np.full(3, 0.1), 0.0, x_i, 1.0), (np.full(3, 0.1), 0.0))  # a score of 0.3 is right
     for w in (np.zeros(3), np.array([1.0, -1.0, 2.0])):
         assert_close(learner.update(w, 0.0, x_i, 1.0), (w, 0.0))
         assert_close(learner.update(w, 0.0, x_i, -1.0), (w - x_i, -1.0))
+
+
+@pytest.mark.stage("robust")
+def test_update_learns_from_a_row_of_zeros_by_its_bias(learner, probe):
+    b = probe.scalar(0.1, 0.9)
+    for x_i in (probe.normal("D"), np.zeros(probe.size("D"))):
+        for label in (-1.0, 1.0):  # with zero weights the bias alone decides
+            got = learner.update(np.zeros(len(x_i)), -label * b, x_i, label)
+            assert_close(got, (label * x_i, -label * b + label))
 
 
 @pytest.mark.stage("shape")
@@ -142,6 +161,8 @@ def test_fit_gives_weights_a_bias_and_counts(learner, probe):
     assert_shape(w, x.shape[1:], np.float64)
     assert_shape(b, ())
     assert isinstance(mistakes, list), f"mistakes is a {type(mistakes).__name__} where a list was expected"
+    for count in mistakes:
+        assert isinstance(count, int), f"a count is a {type(count).__name__} where an int was expected"
 
 
 def test_fit_takes_one_row_after_the_other_within_an_epoch(learner, reference, probe):
@@ -197,6 +218,14 @@ def test_fit_never_settles_on_xor(learner):
     x, y = XOR
     assert_close(learner.fit(x, y, max_epochs=7), (np.zeros(2), 0.0, [4] * 7))
     assert_close(learner.fit(x, y), (np.zeros(2), 0.0, [4] * 100))
+    assert_close(learner.fit(x, y, max_epochs=150), (np.zeros(2), 0.0, [4] * 150))
+
+
+@pytest.mark.stage("robust")
+def test_fit_counts_a_mistake_on_a_row_of_zeros(learner, reference, probe):
+    x, y = np.vstack([np.zeros(3), probe.normal(2, 3)]), np.array([-1.0, 1.0, 1.0])
+    assert_close(learner.fit(x, y, max_epochs=3), reference.fit(x, y, max_epochs=3))
+    assert_close(learner.fit(np.zeros((1, 3)), np.array([-1.0])), (np.zeros(3), -1.0, [1, 0]))
 
 
 @pytest.mark.stage("robust")

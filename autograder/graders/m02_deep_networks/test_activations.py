@@ -11,6 +11,16 @@ SHAPES = ("N D", "M", "N D C")
 LARGE = np.array([-1000.0, -750.0, -40.0, 40.0, 750.0, 1000.0])
 
 
+def made(module, text):
+    """A function written as text, made where the module's code runs."""
+    return module.library("builtins").eval(text)
+
+
+def transposed(module, function, x):
+    """What the learner's function makes of the view x.T."""
+    return made(module, "lambda function, x: function(x.T)")(function, x)
+
+
 def away_from_zero(probe):
     """Inputs of both signs, far from a kink at zero."""
     return probe.signs("N D") * probe.uniform("N D", 0.3, 3.0)
@@ -26,7 +36,7 @@ def below(x):
 
 @pytest.mark.stage("shape")
 def test_leaky_relu_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.leaky_relu(x, probe.scalar(0.1, 0.9)), x.shape, x.dtype)
 
 
@@ -45,12 +55,18 @@ def test_leaky_relu_has_a_slope_of_a_hundredth_by_default(learner, probe):
     assert_close(learner.leaky_relu(x), x / 100.0)
 
 
+def test_leaky_relu_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.leaky_relu, x), reference.leaky_relu(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_leaky_relu_equals_the_reference(learner, reference, probe):
     for spec in SHAPES:
-        x, slope = 5.0 * probe.normal(spec), probe.scalar(0.1, 0.9)
-        assert_close(learner.leaky_relu(x, slope), reference.leaky_relu(x, slope))
-        assert_close(learner.leaky_relu(x), reference.leaky_relu(x))
+        for scale in (5.0, 1e-12, 1e12):
+            x, slope = scale * probe.normal(spec), probe.scalar(0.1, 0.9)
+            assert_close(learner.leaky_relu(x, slope), reference.leaky_relu(x, slope))
+            assert_close(learner.leaky_relu(x), reference.leaky_relu(x))
 
 
 @pytest.mark.stage("robust")
@@ -71,12 +87,19 @@ def test_leaky_relu_with_slopes_above_one_and_below_zero(learner, reference, pro
         assert_close(learner.leaky_relu(x, slope), reference.leaky_relu(x, slope))
 
 
+@pytest.mark.stage("robust")
+def test_leaky_relu_returns_a_new_array(learner, probe):
+    shared = made(learner, "lambda leaky_relu, x: __import__('numpy').shares_memory(leaky_relu(x), x)")
+    for x in (probe.normal("N D"), np.abs(probe.normal("N D"))):
+        assert shared(learner.leaky_relu, x) is False, "the result and the input are different arrays"
+
+
 # leaky_relu_grad
 
 
 @pytest.mark.stage("shape")
 def test_leaky_relu_grad_keeps_shape_and_is_not_boolean(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.leaky_relu_grad(x, probe.scalar(0.1, 0.9)), x.shape, x.dtype)
 
 
@@ -95,12 +118,18 @@ def test_leaky_relu_grad_has_a_slope_of_a_hundredth_by_default(learner, probe):
     assert_close(learner.leaky_relu_grad(x), np.full(x.shape, 0.01))
 
 
+def test_leaky_relu_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.leaky_relu_grad, x), reference.leaky_relu_grad(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_leaky_relu_grad_equals_the_reference(learner, reference, probe):
     for spec in SHAPES:
-        x, slope = 5.0 * probe.normal(spec), probe.scalar(0.1, 0.9)
-        assert_close(learner.leaky_relu_grad(x, slope), reference.leaky_relu_grad(x, slope))
-        assert_close(learner.leaky_relu_grad(x), reference.leaky_relu_grad(x))
+        for scale in (5.0, 1e-12, 1e12):
+            x, slope = scale * probe.normal(spec), probe.scalar(0.1, 0.9)
+            assert_close(learner.leaky_relu_grad(x, slope), reference.leaky_relu_grad(x, slope))
+            assert_close(learner.leaky_relu_grad(x), reference.leaky_relu_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -135,7 +164,7 @@ def test_leaky_relu_grad_with_slopes_above_one_and_below_zero(learner, reference
 
 @pytest.mark.stage("shape")
 def test_elu_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.elu(x, probe.scalar(0.3, 3.0)), x.shape, x.dtype)
 
 
@@ -154,12 +183,18 @@ def test_elu_has_an_alpha_of_one_by_default(learner, probe):
     assert_close(learner.elu(np.log(shares)), shares - 1.0)
 
 
+def test_elu_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.elu, x), reference.elu(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_elu_equals_the_reference(learner, reference, probe):
     for spec in SHAPES:
-        x, alpha = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
-        assert_close(learner.elu(x, alpha), reference.elu(x, alpha))
-        assert_close(learner.elu(x), reference.elu(x))
+        for scale in (3.0, 1e-4):
+            x, alpha = scale * probe.normal(spec), probe.scalar(0.3, 3.0)
+            assert_close(learner.elu(x, alpha), reference.elu(x, alpha))
+            assert_close(learner.elu(x), reference.elu(x))
 
 
 @pytest.mark.stage("robust")
@@ -176,10 +211,25 @@ def test_elu_of_zero_is_zero(learner, probe):
 
 
 @pytest.mark.stage("robust")
-def test_elu_with_an_alpha_below_zero_and_of_zero(learner, reference, probe):
+def test_elu_with_an_alpha_below_zero_of_zero_and_of_three(learner, reference, probe):
     x = probe.normal("N D")
-    for alpha in (probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0):
+    for alpha in (probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0, 3):
         assert_close(learner.elu(x, alpha), reference.elu(x, alpha))
+
+
+@pytest.mark.stage("robust")
+def test_elu_returns_a_new_array(learner, probe):
+    shared = made(learner, "lambda elu, x: __import__('numpy').shares_memory(elu(x), x)")
+    for x in (probe.normal("N D"), np.abs(probe.normal("N D"))):
+        assert shared(learner.elu, x) is False, "the result and the input are different arrays"
+
+
+@pytest.mark.stage("robust")
+def test_elu_exponentiates_nothing_that_overflows(learner, reference, probe):
+    alpha = probe.scalar(0.3, 3.0)
+    strict = learner.library("numpy").errstate(over="raise")(learner.elu)
+    for elu in (learner.elu, strict):
+        assert_close(elu(LARGE, alpha), reference.elu(LARGE, alpha))
 
 
 # elu_grad
@@ -187,7 +237,7 @@ def test_elu_with_an_alpha_below_zero_and_of_zero(learner, reference, probe):
 
 @pytest.mark.stage("shape")
 def test_elu_grad_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.elu_grad(x, probe.scalar(0.3, 3.0)), x.shape, x.dtype)
 
 
@@ -206,12 +256,18 @@ def test_elu_grad_has_an_alpha_of_one_by_default(learner, probe):
     assert_close(learner.elu_grad(np.log(shares)), shares)
 
 
+def test_elu_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.elu_grad, x), reference.elu_grad(x.T))
+
+
 @pytest.mark.stage("whole")
 def test_elu_grad_equals_the_reference(learner, reference, probe):
     for spec in SHAPES:
-        x, alpha = 3.0 * probe.normal(spec), probe.scalar(0.3, 3.0)
-        assert_close(learner.elu_grad(x, alpha), reference.elu_grad(x, alpha))
-        assert_close(learner.elu_grad(x), reference.elu_grad(x))
+        for scale in (3.0, 1e-4):
+            x, alpha = scale * probe.normal(spec), probe.scalar(0.3, 3.0)
+            assert_close(learner.elu_grad(x, alpha), reference.elu_grad(x, alpha))
+            assert_close(learner.elu_grad(x), reference.elu_grad(x))
 
 
 @pytest.mark.stage("whole")
@@ -234,9 +290,9 @@ def test_elu_grad_is_right_for_huge_inputs_of_either_sign(learner, probe):
 
 
 @pytest.mark.stage("robust")
-def test_elu_grad_with_an_alpha_below_zero_and_of_zero(learner, reference, probe):
+def test_elu_grad_with_an_alpha_below_zero_of_zero_and_of_three(learner, reference, probe):
     x = probe.normal("N D")
-    for alpha in (probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0):
+    for alpha in (probe.scalar(-2.0, -0.3, away_from=-1.0), 0.0, 3):
         assert_close(learner.elu_grad(x, alpha), reference.elu_grad(x, alpha))
 
 
@@ -245,7 +301,7 @@ def test_elu_grad_with_an_alpha_below_zero_and_of_zero(learner, reference, probe
 
 @pytest.mark.stage("shape")
 def test_gelu_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         for approximate in (False, True):
             assert_shape(learner.gelu(x, approximate), x.shape, x.dtype)
 
@@ -262,14 +318,19 @@ def test_gelu_of_x_and_of_minus_x_differ_by_x(learner, probe):
 
 
 def test_gelu_is_exact_by_default(learner, probe):
-    x = 2.0 * probe.normal("N D")
-    assert_close(learner.gelu(x), x * below(x))
+    for x in (2.0 * probe.normal("N D"), 2.0 * probe.normal(20, 30)):
+        assert_close(learner.gelu(x), x * below(x))
 
 
 def test_gelu_with_tanh_where_it_is_asked_for(learner, probe):
     x = 2.0 * probe.normal("N D")
     gate = 1.0 / (1.0 + np.exp(-2.0 * np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))  # (1 + tanh u) / 2 is σ(2u)
     assert_close(learner.gelu(x, approximate=True), x * gate)
+
+
+def test_gelu_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.gelu, x), reference.gelu(x.T))
 
 
 @pytest.mark.stage("whole")
@@ -301,7 +362,7 @@ def test_gelu_is_right_for_huge_inputs_of_either_sign(learner):
 
 @pytest.mark.stage("shape")
 def test_gelu_grad_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         for approximate in (False, True):
             assert_shape(learner.gelu_grad(x, approximate), x.shape, x.dtype)
 
@@ -319,8 +380,8 @@ def test_gelu_grad_of_x_and_of_minus_x_sum_to_one(learner, probe):
 
 
 def test_gelu_grad_is_exact_by_default(learner, probe):
-    x = 2.0 * probe.normal("N D")
-    assert_close(learner.gelu_grad(x), below(x) + x * np.exp(-(x**2) / 2.0) / np.sqrt(2.0 * np.pi))
+    for x in (2.0 * probe.normal("N D"), 2.0 * probe.normal(20, 30)):
+        assert_close(learner.gelu_grad(x), below(x) + x * np.exp(-(x**2) / 2.0) / np.sqrt(2.0 * np.pi))
 
 
 def test_gelu_grad_of_the_form_with_tanh_where_it_is_asked_for(learner, probe):
@@ -328,6 +389,11 @@ def test_gelu_grad_of_the_form_with_tanh_where_it_is_asked_for(learner, probe):
     gate = 1.0 / (1.0 + np.exp(-root * (x + 0.044715 * x**3)))  # (1 + tanh u) / 2 is σ(2u)
     expected = gate + x * gate * (1.0 - gate) * root * (1.0 + 0.134145 * x**2)
     assert_close(learner.gelu_grad(x, approximate=True), expected)
+
+
+def test_gelu_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.gelu_grad, x), reference.gelu_grad(x.T))
 
 
 @pytest.mark.stage("whole")
@@ -358,12 +424,13 @@ def test_gelu_grad_is_right_for_huge_inputs_of_either_sign(learner):
 
 @pytest.mark.stage("shape")
 def test_swish_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.swish(x, probe.scalar(0.3, 3.0)), x.shape, x.dtype)
 
 
 def test_swish_with_beta_zero_is_half_of_x(learner, probe):
     x = probe.normal("N D")
+    assert_close(learner.swish(x, beta=2.0), x / (1.0 + np.exp(-2.0 * x)))
     assert_close(learner.swish(x, beta=0.0), x / 2.0)
 
 
@@ -375,6 +442,11 @@ def test_swish_of_x_and_of_minus_x_differ_by_x(learner, probe):
 def test_swish_has_a_beta_of_one_by_default(learner, probe):
     x = probe.normal("N D")
     assert_close(learner.swish(x), x / (1.0 + np.exp(-x)))
+
+
+def test_swish_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.swish, x), reference.swish(x.T))
 
 
 @pytest.mark.stage("whole")
@@ -395,6 +467,13 @@ def test_swish_is_right_for_huge_inputs_of_either_sign(learner, probe):
 def test_swish_with_a_beta_below_zero(learner, reference, probe):
     x, beta = 2.0 * probe.normal("N D"), probe.scalar(-3.0, -0.3, away_from=-1.0)
     assert_close(learner.swish(x, beta), reference.swish(x, beta))
+    assert_close(learner.swish(LARGE, -2.0), reference.swish(LARGE, -2.0))
+
+
+@pytest.mark.stage("robust")
+def test_swish_near_zero_with_a_large_beta(learner, reference, probe):
+    x, beta = 0.02 * probe.normal("N D"), probe.scalar(30.0, 90.0)
+    assert_close(learner.swish(x, beta), reference.swish(x, beta))
 
 
 # swish_grad
@@ -402,7 +481,7 @@ def test_swish_with_a_beta_below_zero(learner, reference, probe):
 
 @pytest.mark.stage("shape")
 def test_swish_grad_keeps_shape_and_dtype(learner, probe):
-    for x in (probe.normal("N D C"), probe.normal("N")):
+    for x in (probe.normal("N D C"), probe.normal("N"), probe.normal()):
         assert_shape(learner.swish_grad(x, probe.scalar(0.3, 3.0)), x.shape, x.dtype)
 
 
@@ -424,6 +503,11 @@ def test_swish_grad_has_a_beta_of_one_by_default(learner, probe):
     x = probe.normal("N D")
     gate = 1.0 / (1.0 + np.exp(-x))
     assert_close(learner.swish_grad(x), gate + x * gate * (1.0 - gate))
+
+
+def test_swish_grad_of_a_transposed_array_keeps_every_entry_in_its_place(learner, reference, probe):
+    x = probe.normal("N D")
+    assert_close(transposed(learner, learner.swish_grad, x), reference.swish_grad(x.T))
 
 
 @pytest.mark.stage("whole")
@@ -449,4 +533,11 @@ def test_swish_grad_is_right_for_huge_inputs_of_either_sign(learner, probe):
 @pytest.mark.stage("robust")
 def test_swish_grad_with_a_beta_below_zero(learner, reference, probe):
     x, beta = 2.0 * probe.normal("N D"), probe.scalar(-3.0, -0.3, away_from=-1.0)
+    assert_close(learner.swish_grad(x, beta), reference.swish_grad(x, beta))
+    assert_close(learner.swish_grad(LARGE, -2.0), reference.swish_grad(LARGE, -2.0))
+
+
+@pytest.mark.stage("robust")
+def test_swish_grad_near_zero_with_a_large_beta(learner, reference, probe):
+    x, beta = 0.02 * probe.normal("N D"), probe.scalar(30.0, 90.0)
     assert_close(learner.swish_grad(x, beta), reference.swish_grad(x, beta))

@@ -146,6 +146,15 @@ def test_deep_mlp_takes_an_activation_that_is_a_module(learner, probe):
 
 
 @pytest.mark.task("DeepMLP")
+def test_deep_mlp_owns_the_parameters_of_its_activation(learner, probe):
+    sizes = (3, 7, 2)
+    model = learner.DeepMLP(list(sizes), learner.library("torch").nn.PReLU(init=0.4), generator=generator(learner))
+    others = {name: value for name, value in dict(model.state_dict()).items() if name not in layout(sizes)}
+    assert len(others) == 1, "beside its layers the model has one parameter, that of its activation"
+    assert_close(next(iter(others.values())), torch.tensor([0.4]), name="the parameter of the activation")
+
+
+@pytest.mark.task("DeepMLP")
 def test_deep_mlp_uses_the_relu_by_default(learner, probe):
     sizes, x = (3, 7, 5, 2), probe.tensor("N 3")
     model, state = learner.DeepMLP(list(sizes)), random_state(probe, layout(sizes))
@@ -196,9 +205,20 @@ def test_deep_mlp_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 @pytest.mark.task("DeepMLP")
+def test_deep_mlp_returns_the_same_logits_in_training_and_in_evaluation(learner, probe):
+    model, state = loaded(learner, probe, (3, 7, 5, 2))
+    x = probe.tensor("N 3")
+    for training in (True, False):
+        model.train(training)
+        assert_close(model(x), by_hand(state, x, torch.tanh), name=f"the output with training={training}")
+
+
+@pytest.mark.stage("whole")
+@pytest.mark.task("DeepMLP")
 def test_deep_mlp_sends_gradients_to_every_parameter(learner, probe):
-    for sizes in DEPTHS:
+    for sizes, training in zip(DEPTHS, (True, True, False), strict=True):
         model, state = loaded(learner, probe, sizes)
+        model.train(training)
         x, dy = probe.tensor("N", sizes[0]), probe.tensor("N", sizes[-1])
         _, gradients = learner.parameter_gradients(model, [x], dy)
         leaves = {name: value.clone().requires_grad_() for name, value in state.items()}
@@ -391,6 +411,8 @@ def test_layer_gradient_norms_leave_the_parameters_alone(learner, probe):
     model, state, x, targets = case(learner, probe, (3, 7, 5, 2))
     before = learner.layer_gradient_norms(model, x, targets)
     assert_close(dict(model.state_dict()), state, name="the parameters afterwards")
+    learning = [learner.library("operator").attrgetter(f"{name}.requires_grad")(model) for name in state]
+    assert learning == [True] * len(state), "every parameter still takes a gradient afterwards"
     assert_norms(learner.layer_gradient_norms(model, x, targets), before)
 
 
@@ -400,6 +422,22 @@ def test_layer_gradient_norms_leave_the_model_in_the_mode_it_is_in(learner, prob
         model.train(training)
         learner.layer_gradient_norms(model, x, targets)
         assert model.training is training, "a model in training stays in training, one in evaluation in evaluation"
+
+
+def test_layer_gradient_norms_draw_no_random_numbers(learner, probe):
+    model, _, x, targets = case(learner, probe, (3, 7, 2))
+    library = learner.library("torch")
+    library.manual_seed(SEED)
+    learner.layer_gradient_norms(model, x, targets)
+    expected = torch.rand(3, generator=torch.Generator().manual_seed(SEED))
+    assert_close(library.rand(3), expected, name="what torch's global generator gives next")
+
+
+@pytest.mark.stage("robust")
+def test_layer_gradient_norms_of_many_rows(learner, probe):
+    model, state, _, _ = case(learner, probe, (3, 7, 2))
+    x, targets = probe.tensor(150, 3), torch.from_numpy(probe.integers(150, high=2))
+    assert_norms(learner.layer_gradient_norms(model, x, targets), norms_by_hand(state, x, targets))
 
 
 @pytest.mark.stage("whole")
@@ -527,7 +565,7 @@ def test_diagnose_gradients_calls_ordinary_norms_healthy(learner, probe):
 
 def test_diagnose_gradients_sees_one_vanish_in_any_layer(learner, probe):
     cases = [norms for norm in (1e-9, 1e-4, 9.5e-4) for norms in everywhere(norm, ordinary(probe))]
-    cases += everywhere(2e-3, [1e-4, 1e-5, 1e-4, 1e-6])
+    cases += everywhere(2e-3, [1e-4, 1e-5, 1e-4, 1e-6]) + everywhere(1e-5, ordinary(probe, 30))
     assert verdicts(learner, cases) == ["vanishing"] * len(cases)
 
 
@@ -544,8 +582,7 @@ def test_diagnose_gradients_sees_all_vanish_or_explode_together(learner, probe):
 
 def test_diagnose_gradients_has_thresholds_of_a_thousandth_and_a_thousand(learner, probe):
     for norm, expected in ((9.5e-4, "vanishing"), (1.05e-3, "healthy"), (950.0, "healthy"), (1050.0, "exploding")):
-        for norms in everywhere(norm, ordinary(probe)):
-            assert learner.diagnose_gradients(norms) == expected
+        assert verdicts(learner, everywhere(norm, ordinary(probe))) == [expected] * 3
 
 
 def test_diagnose_gradients_takes_other_thresholds(learner, probe):
@@ -564,11 +601,9 @@ def test_diagnose_gradients_looks_at_sizes_and_not_at_ratios(learner):
 
 @pytest.mark.stage("whole")
 def test_diagnose_gradients_equals_the_reference(learner, reference, probe):
-    for exponents in probe.uniform((25, 4), -4.0, 4.0):
-        norms = (10.0**exponents).tolist()
-        assert learner.diagnose_gradients(norms) == reference.diagnose_gradients(norms)
-        expected = reference.diagnose_gradients(norms, 0.03, 60.0)
-        assert learner.diagnose_gradients(norms, low=0.03, high=60.0) == expected
+    cases = (10.0 ** probe.uniform((25, 4), -4.0, 4.0)).tolist()
+    assert verdicts(learner, cases) == verdicts(reference, cases)
+    assert verdicts(learner, cases, low=0.03, high=60.0) == verdicts(reference, cases, low=0.03, high=60.0)
 
 
 @pytest.mark.stage("whole")
@@ -596,6 +631,7 @@ def test_diagnose_gradients_calls_what_is_not_finite_exploding(learner):
     for wrong in (math.inf, math.nan):
         cases = [wrong, 1.0, 1.0], [1.0, wrong, 1.0], [1.0, 1.0, wrong], [0.0, wrong], [wrong, 0.0], [wrong]
         assert verdicts(learner, cases) == ["exploding"] * len(cases)
+        assert verdicts(learner, cases, high=math.inf) == ["exploding"] * len(cases)
 
 
 @pytest.mark.stage("robust")

@@ -70,6 +70,7 @@ def test_xavier_uniform_reaches_as_far_as_both_fans_say(learner, probe):
 def test_xavier_uniform_multiplies_by_the_gain(learner, probe):
     rng, gain, (d, m) = probe.generator(), probe.scalar(0.3, 3.0), fans(probe)
     assert_close(learner.xavier_uniform(rng, d, m, gain=gain), gain * learner.xavier_uniform(rng, d, m, gain=1.0))
+    assert_close(learner.xavier_uniform(rng, d, m, gain=0.0), np.zeros((d, m)), name="the weights with a gain of zero")
 
 
 @pytest.mark.stage("whole")
@@ -130,6 +131,7 @@ def test_xavier_normal_has_the_standard_deviation_that_both_fans_say(learner, pr
 def test_xavier_normal_multiplies_by_the_gain(learner, probe):
     rng, gain, (d, m) = probe.generator(), probe.scalar(0.3, 3.0), fans(probe)
     assert_close(learner.xavier_normal(rng, d, m, gain=gain), gain * learner.xavier_normal(rng, d, m, gain=1.0))
+    assert_close(learner.xavier_normal(rng, d, m, gain=0.0), np.zeros((d, m)), name="the weights with a gain of zero")
 
 
 @pytest.mark.stage("whole")
@@ -363,6 +365,7 @@ def test_orthogonal_multiplies_by_the_gain(learner, probe):
     rng, gain = probe.generator(), probe.scalar(0.3, 3.0)
     for shape in both_ways(probe):
         assert_close(learner.orthogonal(rng, *shape, gain=gain), gain * learner.orthogonal(rng, *shape, gain=1.0))
+        assert_close(learner.orthogonal(rng, *shape, gain=0.0), np.zeros(shape), name="the weights with a gain of zero")
 
 
 def test_orthogonal_corrects_the_signs_of_the_decomposition(learner, probe):
@@ -500,6 +503,15 @@ def test_activation_statistics_of_a_layer_where_every_unit_is_dead(learner, prob
     x, weights = np.abs(probe.normal("N 3")), [-np.abs(probe.normal(3, 5)), probe.normal(5, 2)]
     found = learner.activation_statistics(x, weights, relu)
     assert_close(found, {"mean": np.zeros(2), "std": np.zeros(2), "zeros": np.ones(2)})
+
+
+@pytest.mark.stage("robust")
+def test_activation_statistics_of_outputs_far_from_zero(learner, reference, probe):
+    x, weights = stack(probe, 3, 5)
+    for shift in (1.0, 1e5):
+        far = lambda z, shift=shift: z + shift  # noqa: E731
+        expected = reference.activation_statistics(x, weights, far)["std"]
+        assert_close(learner.activation_statistics(x, weights, far)["std"], expected, name="the standard deviations")
 
 
 @pytest.mark.stage("robust")

@@ -84,9 +84,17 @@ def test_l1_penalty_of_tiny_and_of_huge_weights(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_l1_penalty_of_a_vector_a_stack_and_a_strength_of_zero(learner, reference, probe):
-    for w in (probe.normal("M"), probe.normal("D M C"), probe.normal("1 M")):
+    for w in (probe.normal("M"), probe.normal("D M C"), probe.normal("1 M"), 3.0 * probe.normal(1, 1), probe.normal(1)):
         for strength in (probe.scalar(0.2, 0.9), 0.0):
             assert_close(learner.l1_penalty(w, strength), reference.l1_penalty(w, strength))
+
+
+@pytest.mark.stage("robust")
+def test_l1_penalty_of_tall_wide_and_square_weights(learner, reference, probe):
+    strength = probe.scalar(0.2, 0.9)
+    for shape in ((2, 5), (5, 2), (3, 3), (20, 30)):
+        w = probe.normal(*shape)
+        assert_close(learner.l1_penalty(w, strength), reference.l1_penalty(w, strength))
 
 
 # l2_penalty
@@ -137,9 +145,25 @@ def test_l2_penalty_of_huge_weights(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_l2_penalty_of_a_vector_a_stack_and_a_strength_of_zero(learner, reference, probe):
-    for w in (probe.normal("M"), probe.normal("D M C"), probe.normal("1 M")):
+    for w in (probe.normal("M"), probe.normal("D M C"), probe.normal("1 M"), 3.0 * probe.normal(1, 1), probe.normal(1)):
         for strength in (probe.scalar(0.2, 0.9), 0.0):
             assert_close(learner.l2_penalty(w, strength), reference.l2_penalty(w, strength))
+
+
+@pytest.mark.stage("robust")
+def test_l2_penalty_of_tall_wide_and_square_weights(learner, reference, probe):
+    strength = probe.scalar(0.2, 0.9)
+    for shape in ((2, 5), (5, 2), (3, 3), (20, 30)):
+        w = probe.normal(*shape)
+        assert_close(learner.l2_penalty(w, strength), reference.l2_penalty(w, strength))
+
+
+@pytest.mark.stage("robust")
+def test_l2_penalty_gives_a_gradient_of_its_own_also_at_a_strength_of_one(learner, probe):
+    text = "lambda penalty, w, strength: __import__('numpy').shares_memory(penalty(w, strength)[1], w)"
+    for strength in (probe.scalar(0.2, 0.9), 1.0):
+        shared = learner.library("builtins").eval(text)(learner.l2_penalty, probe.normal("D M"), strength)
+        assert shared is False, "the gradient and the weights are different arrays"
 
 
 # dropout_forward
@@ -393,7 +417,7 @@ def test_max_norm_of_huge_and_of_tiny_weights(learner, reference, probe):
 
 
 @pytest.mark.stage("robust")
-def test_max_norm_of_a_single_input_or_unit(learner, reference, probe):
-    for w in (2.0 * probe.normal("1 M"), 2.0 * probe.normal("D 1")):
+def test_max_norm_of_a_single_input_or_unit_of_many_inputs_and_of_a_square(learner, reference, probe):
+    for w in (2.0 * probe.normal("1 M"), 2.0 * probe.normal("D 1"), 2.0 * probe.normal(90, 3), probe.normal(4, 4)):
         limit = float(np.median(column_lengths(w))) * 0.9
         assert_close(learner.max_norm(w, limit), reference.max_norm(w, limit))
