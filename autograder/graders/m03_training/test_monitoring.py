@@ -24,6 +24,7 @@ def as_written(number):
 def drawn_run(probe, epochs=3):
     """For each epoch metrics and weights, other ones in every epoch."""
     values = [[as_written(value) for value in probe.normal(len(SCALARS))] for _ in range(epochs)]
+    values[-1][-1] = 0.0  # a metric like any other
     metrics = [dict(zip(SCALARS, row, strict=True)) for row in values]
     weights = [{name: probe.tensor(shape) for name, shape in SHAPES.items()} for _ in range(epochs)]
     return list(zip(metrics, weights, strict=True))
@@ -262,10 +263,11 @@ def test_learning_curve_diagnosis_tolerates_nothing_in_the_training_loss(learner
     assert_close(found, [UNDER] * 3, name="the verdicts")
 
 
+@pytest.mark.stage("robust")
 def test_learning_curve_diagnosis_may_tolerate_nothing_in_the_validation_loss(learner, probe):
     target = probe.scalar(0.2, 3.0)
     curves = [[0.9 * target, share * target] for share in (0.8, 0.91, 1.01)]
-    found = [learner.learning_curve_diagnosis([target, target], curve, target, tolerance=0.0) for curve in curves]
+    found = [learner.learning_curve_diagnosis([0.5 * target] * 2, curve, target, tolerance=0.0) for curve in curves]
     assert_close(found, [GOOD, OVER, OVER], name="the verdicts")
 
 
