@@ -193,7 +193,8 @@ def test_pairwise_distances_of_points_on_a_line_are_absolute_differences(learner
 
 def test_pairwise_distances_of_points_to_themselves_are_zero(learner, probe):
     x = probe.tensor("N D")
-    assert_close(learner.pairwise_distances(x, x).diagonal(), torch.zeros(len(x)))
+    got = learner.pairwise_distances(x, torch.cat([x, x[:1]]))
+    assert_close(got.diagonal(), torch.zeros(len(x)))
 
 
 def test_pairwise_distances_do_not_change_when_all_points_move_alike(learner, probe):
@@ -259,7 +260,7 @@ def test_pairwise_distances_of_sizes_one(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_pairwise_distances_of_no_points_are_none(learner, probe):
-    for n, m in ((0, 5), (5, 0)):
+    for n, m in ((5, 0), (0, 5)):
         got = learner.pairwise_distances(torch.ones(n, 3), torch.ones(m, 3))
         assert_close(got, torch.zeros(n, m), name=f"of {n} and {m} points")
 
@@ -309,10 +310,12 @@ def test_batched_outer_has_the_slopes_that_are_measured(learner, reference, prob
 
 
 @pytest.mark.stage("robust")
-def test_batched_outer_of_sizes_one(learner, reference, probe):
-    for b, n, m in ((1, 5, 3), (5, 1, 3), (5, 3, 1), (1, 1, 1)):
+def test_batched_outer_of_sizes_one_and_of_equal_sizes(learner, reference, probe):
+    for b, n, m in ((1, 5, 3), (5, 1, 3), (5, 3, 1), (1, 1, 1), (2, 3, 3), (3, 3, 3)):
         x, y = probe.tensor(b, n), probe.tensor(b, m)
         assert_close(learner.batched_outer(x, y), reference.batched_outer(x, y))
+    x, y = probe.tensor(2, 4, 3), probe.tensor(2, 4, 3)
+    assert_close(learner.batched_outer(x, y), reference.batched_outer(x, y), name="with two leading axes")
 
 
 @pytest.mark.stage("robust")
