@@ -2,7 +2,8 @@
 
 A tensor is a block of numbers and a way to read it. All seven functions here are a few lines of broadcasting, indexing
 and reductions, with no loop over entries. None changes a tensor that it is given; results lie on the device of their
-input, and where both are of real numbers they have its dtype and gradients flow from one to the other.
+input, and where both are of real numbers they have its dtype and gradients flow from one to the other. A batch or a set
+of points may be empty; then so is the result.
 
 Letters: N and M rows, D features, C classes, B batch, T positions, Q queries, L windows of W entries.
 `*lead` stands for any number of leading axes, none included.

@@ -1,7 +1,8 @@
 """Optimizers: the rules that turn a gradient into a step, in PyTorch.
 
 A function here takes one step for one parameter. What the rule remembers from step to step, its state, comes in as a
-dict and goes out as a new one; at the first step it is empty. No function changes a tensor or a dict that it is given.
+dict and goes out as a new one; at the first step it is empty. No function changes a tensor or a dict that it is given,
+nor keeps the gradient itself in the state: its memory is soon overwritten.
 
     state = {}
     for grad in gradients:

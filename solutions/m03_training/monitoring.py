@@ -29,7 +29,7 @@ def log_training_run(log_dir: str | Path, run: Iterable[Epoch]) -> None:
     the writer is closed, also if `run` breaks off with an exception, which is passed on.
 
     Args:
-        log_dir: the folder to write to. It is made if it is not there.
+        log_dir: the folder to write to. It is made if it is not there; files that are in it stay as they are.
         run: for each epoch a pair: the metrics, like {"loss/train": 0.3}, and the weights by name, like a `state_dict`,
             tensors of any shape.
 

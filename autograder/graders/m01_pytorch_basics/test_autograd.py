@@ -45,6 +45,18 @@ def traces_of(module, model):
     )
 
 
+def with_grads(module, model):
+    """The model with a `.grad` in every parameter, and what `traces_of` tells of them."""
+    made(module, "lambda model: [setattr(p, 'grad', 2.0 * p.detach() + 1.0) for p in model.parameters()][:0]")(model)
+    return model, traces_of(module, model)
+
+
+GRAD_OF_X = """lambda derivative, x, *v: [
+    x := x.clone().requires_grad_(), setattr(x, "grad", 3.0 * x.detach()),
+    derivative(lambda x: (x**3).sum(), x, *v), x.grad
+][-1]"""
+
+
 CURVED = "lambda x: (x.sin() * x.flip(0)).sum() + (x**3).sum() / 3"  # of a vector; its Hessian is full
 
 
@@ -93,6 +105,20 @@ def test_gradient_leaves_the_parameters_of_a_model_alone(learner, probe):
     hidden = torch.tanh(state["0.weight"] @ x + state["0.bias"])
     assert_close(learner.gradient(model, x), (state["2.weight"][0] * (1.0 - hidden**2)) @ state["0.weight"])
     assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
+
+
+def test_gradient_leaves_recording_switched_on(learner, probe):
+    x = probe.tensor("N")
+    learner.gradient(made(learner, "lambda x: (x**2).sum()"), x)
+    assert learner.library("torch").is_grad_enabled() is True, "autograd records afterwards as it did before"
+
+
+def test_gradient_leaves_gradients_that_are_there(learner, probe):
+    model, before = with_grads(learner, network(learner, parameters_of(probe, *probe.shape("D M"), 1)))
+    x = probe.tensor("D")
+    learner.gradient(model, x)
+    assert_close(traces_of(learner, model), before, name="[.grad, requires_grad] of the parameters")
+    assert_close(made(learner, GRAD_OF_X)(learner.gradient, x), 3.0 * x, name="x.grad")
 
 
 @pytest.mark.stage("whole")
@@ -183,6 +209,28 @@ def test_jacobian_leaves_x_and_the_parameters_of_a_model_alone(learner, probe):
         assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
 
 
+def test_jacobian_leaves_recording_switched_on(learner, probe):
+    x = probe.tensor("N")
+    learner.jacobian(made(learner, "lambda x: x**2"), x)
+    assert learner.library("torch").is_grad_enabled() is True, "autograd records afterwards as it did before"
+
+
+def test_jacobian_leaves_gradients_that_are_there(learner, probe):
+    model, before = with_grads(learner, network(learner, parameters_of(probe, *probe.shape("D M C"))))
+    x = probe.tensor("D")
+    learner.jacobian(model, x)
+    assert_close(traces_of(learner, model), before, name="[.grad, requires_grad] of the parameters")
+    assert_close(made(learner, GRAD_OF_X)(learner.jacobian, x), 3.0 * x, name="x.grad")
+
+
+@pytest.mark.stage("robust")
+def test_jacobian_has_the_dtype_of_x_whatever_that_of_the_value(learner, probe):
+    x = probe.tensor("N")
+    assert_close(learner.jacobian(made(learner, "lambda x: x.double() ** 2"), x), torch.diag(2.0 * x))
+    x = x.double()
+    assert_close(learner.jacobian(made(learner, "lambda x: 3 * x.float()"), x), 3.0 * torch.eye(len(x)).double())
+
+
 @pytest.mark.stage("whole")
 def test_jacobian_equals_the_reference(learner, reference, probe):
     for text, spec in (
@@ -257,6 +305,20 @@ def test_hessian_vector_product_leaves_everything_as_it_was(learner, probe):
     for requires in (False, True):
         got = flags(learner.hessian_vector_product, x.requires_grad_(requires), v)
         assert_close(got, (False, requires, None), name="[its requires_grad, that of x, x.grad]")
+
+
+def test_hessian_vector_product_leaves_recording_switched_on(learner, probe):
+    x = probe.tensor("N")
+    learner.hessian_vector_product(made(learner, "lambda x: (x**3).sum()"), x, x)
+    assert learner.library("torch").is_grad_enabled() is True, "autograd records afterwards as it did before"
+
+
+def test_hessian_vector_product_leaves_gradients_that_are_there(learner, probe):
+    model, before = with_grads(learner, network(learner, parameters_of(probe, *probe.shape("D M"), 1)))
+    x, v = probe.tensor("D"), probe.tensor("D")
+    learner.hessian_vector_product(model, x, v)
+    assert_close(traces_of(learner, model), before, name="[.grad, requires_grad] of the parameters")
+    assert_close(made(learner, GRAD_OF_X)(learner.hessian_vector_product, x, v), 3.0 * x, name="x.grad")
 
 
 @pytest.mark.stage("whole")
@@ -387,6 +449,7 @@ def test_detach_target_lets_no_gradient_into_the_next_states(learner, reference,
     theirs, _ = value_network(reference, probe, state)
     _, expected = reference.vjp("detach_target", [theirs, *given, 0.7])
     assert_close(gradients[3], torch.zeros_like(given[2]), name="the gradient of the next states")
+    assert_close(gradients[2], torch.zeros_like(given[1]), name="the gradient of the rewards")
     assert_close(gradients[1], expected[1], name="the gradient of the states")
 
 
@@ -404,6 +467,33 @@ def test_detach_target_leaves_the_parameters_alone_before_backward(learner, prob
     learner.detach_target(model, *transitions(probe), gamma=0.7)
     assert_close(traces_of(learner, model), dict.fromkeys(state, (None, True)), name="[.grad, requires_grad]")
     assert_close(dict(model.state_dict()), state, name="the parameters")
+
+
+def test_detach_target_leaves_gradients_that_are_there_and_what_is_frozen(learner, probe):
+    model, _ = value_network(learner, probe)
+    model[0].requires_grad_(False)
+    model, before = with_grads(learner, model)
+    learner.detach_target(model, *transitions(probe), gamma=0.7)
+    assert_close(traces_of(learner, model), before, name="[.grad, requires_grad]")
+
+
+@pytest.mark.stage("robust")
+def test_detach_target_leaves_recording_switched_off_where_it_was(learner, probe):
+    unrecorded = learner.library("torch").no_grad()
+    afterwards = "lambda loss, *given: [loss(*given), __import__('torch').is_grad_enabled()][1]"
+    given = value_network(learner, probe)[0], *transitions(probe)
+    assert unrecorded(made(learner, afterwards))(learner.detach_target, *given) is False, (
+        "autograd still does not record"
+    )
+
+
+@pytest.mark.stage("robust")
+def test_detach_target_squares_large_differences_too(learner, probe):
+    state, (states, rewards, following) = parameters_of(probe, *probe.shape("D M"), 1), transitions(probe)
+    state["2.bias"] -= 500.0
+    model, _ = value_network(learner, probe, state)
+    expected = (guess(state, states) - 1000.0 * rewards - 0.7 * guess(state, following)).square().mean()
+    assert_close(learner.detach_target(model, states, 1000.0 * rewards, following, gamma=0.7), expected)
 
 
 def test_detach_target_uses_the_model_in_the_mode_that_it_is_in(learner, probe):
@@ -567,3 +657,28 @@ def test_accumulate_gradients_in_groups_of_one_row_of_all_rows_and_of_more(learn
         loss = learner.accumulate_gradients(model, mse_of(learner), x, y, size)
         expected = of_the_whole(state, x, y)
         assert_close([loss, gradients_of(learner, model)], expected, name=f"[loss, gradients] in groups of {size}")
+
+
+@pytest.mark.stage("robust")
+def test_accumulate_gradients_passes_frozen_parameters_by(learner, probe):
+    (model, state), (x, y) = regressor(learner, probe), regression(probe, 11)
+    model[0].requires_grad_(False)
+    learner.accumulate_gradients(model, mse_of(learner), x, y, 4)
+    _, expected = of_the_whole(state, x, y)
+    expected |= {"0.weight": None, "0.bias": None}
+    assert_close(gradients_of(learner, model), expected, name="the gradients")
+
+
+@pytest.mark.stage("robust")
+def test_accumulate_gradients_of_two_layers_that_share_a_weight(learner, reference, probe):
+    x, y = (probe.tensor(7, 3, dtype=torch.float64) for _ in range(2))
+    state, results = {"weight": 0.5 * probe.tensor(3, 3, dtype=torch.float64)}, []
+    for module in (learner, reference):
+        nn = module.library("torch").nn
+        layer, other = nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False)
+        layer.double()
+        layer.load_state_dict(state)
+        made(module, "lambda layer, other: setattr(other, 'weight', layer.weight)")(layer, other)
+        loss = module.accumulate_gradients(nn.Sequential(layer, nn.Tanh(), other), mse_of(module), x, y, 3)
+        results.append([loss, gradients_of(module, layer)])
+    assert_close(*results, name="[loss, gradients]")

@@ -178,6 +178,11 @@ def test_computing_changes_neither_numbers_nor_gradients(learner, probe):
     values = computed(learner, "(a * b - 2) / b + (a ** 2).exp() - (1 / a).tanh().relu()", **numbers)
     assert_close({name: values[name].data for name in numbers}, numbers, name="the numbers")
     assert_close(gradients(values, "aby"), dict.fromkeys("aby", 0.0), name="the gradients before backward")
+    values["y"].backward()
+    before = gradients(values, "ab")
+    more = {name: values[name] for name in "ab"}
+    run(learner.library("builtins").eval, "s = a + b; t = s * a - b / a; t.tanh() + s.relu()", more)
+    assert_close(gradients(more, "ab"), before, name="the gradients after more was computed")
 
 
 def test_backward_leaves_the_numbers_as_they_are(learner, probe):
@@ -236,6 +241,7 @@ def test_zero_grad_clears_everything_that_led_to_the_value(learner, probe):
     once = gradients(values, "absy")
     values["y"].zero_grad()
     assert_close(gradients(values, "absy"), dict.fromkeys("absy", 0.0), name="the gradients after zero_grad")
+    assert isinstance(values["a"].grad, float), "grad is a float again"
     values["y"].backward()
     assert_close(gradients(values, "absy"), once, name="the gradients after another backward")
 
@@ -246,6 +252,13 @@ def test_zero_grad_leaves_other_values_alone(learner, probe):
     values["t"].backward()
     values["s"].zero_grad()
     assert_close(gradients(values, "abst"), {"a": 0.0, "b": values["a"].data, "s": 0.0, "t": 1.0})
+
+
+def test_zero_grad_clears_what_another_result_has_left(learner, probe):
+    values = computed(learner, "s = a * 3; t = a * b", **two(probe))
+    values["s"].backward()
+    values["t"].zero_grad()
+    assert_close(gradients(values, "ast"), {"a": 0.0, "s": 1.0, "t": 0.0})
 
 
 def test_sum_adds_up_a_list_of_values(learner, probe):
@@ -288,6 +301,36 @@ def test_a_random_graph_with_many_shared_values_agrees_with_torch(learner, probe
         names.append(f"v{i}")
     steps.append(" + ".join(names[-6:]))
     assert_as_torch(learner, "; ".join(steps), **two(probe), c=probe.scalar(0.5, 2.0))
+
+
+@pytest.mark.stage("robust")
+def test_zero_and_one_are_numbers_like_any_other(learner, probe):
+    for operator in "+-*/":
+        for number in (0, 1):
+            assert_as_torch(learner, f"{number} {operator} a", a=two(probe)["b"])
+            if number or operator != "/":
+                assert_as_torch(learner, f"a {operator} {number}", a=two(probe)["b"])
+
+
+@pytest.mark.stage("robust")
+def test_a_product_with_a_value_of_zero_keeps_its_slopes(learner, probe):
+    for steps in ("a * b + b", "b * a + b", "a * a + b", "(a * b) * b + b"):
+        assert_as_torch(learner, steps, a=0.0, b=two(probe)["b"])
+
+
+@pytest.mark.stage("robust")
+def test_what_a_value_does_not_depend_on_any_more_stands_in_its_order_all_the_same(learner, probe):
+    number = -probe.scalar(1.2, 2.5)
+    for steps in ("a.relu()", "a * 0"):
+        order = computed(learner, steps, a=number)["y"].topological_order()
+        assert number in [value.data for value in order], "it was computed from a, though the slope is 0"
+
+
+@pytest.mark.stage("robust")
+def test_the_smallest_slopes_are_passed_on(learner, probe):
+    values = computed(learner, "1e-7 * (a * 1e-6) + b", **two(probe))
+    values["y"].backward()
+    assert_close([1e13 * values["a"].grad, values["b"].grad], [1.0, 1.0], name="[gradient times 1e13, gradient]")
 
 
 @pytest.mark.stage("robust")

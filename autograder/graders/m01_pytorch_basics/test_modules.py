@@ -170,6 +170,22 @@ def test_linear_has_the_slopes_that_are_measured(learner, reference, probe):
 
 
 @pytest.mark.stage("robust")
+def test_linear_with_a_bias_of_zeros_gives_it_a_gradient(learner, probe):
+    oracle = torch.nn.Linear(*probe.shape("D M"))
+    torch.nn.init.zeros_(oracle.bias)
+    layer = loaded(learner.Linear(*probe.shape("D M")), dict(oracle.state_dict()))
+    assert_like_torch(learner, layer, oracle, probe.tensor("N D"), probe.tensor("N M"))
+
+
+@pytest.mark.stage("robust")
+def test_linear_of_a_transpose(learner, probe):
+    state, x = {"weight": probe.tensor("M D"), "bias": probe.tensor("M")}, probe.tensor("D T B")
+    layer = loaded(learner.Linear(*probe.shape("D M")), state)
+    expected = torch.einsum("dtb,md->btm", x, state["weight"]) + state["bias"]
+    assert_close(made(learner, "lambda layer, x: layer(x.permute(2, 1, 0))")(layer, x), expected)
+
+
+@pytest.mark.stage("robust")
 def test_linear_becomes_double_as_a_whole(learner, probe):
     layer = learner.Linear(*probe.shape("D M"))
     layer.double()
@@ -302,6 +318,45 @@ def test_sequential_within_another_is_named_and_called_as_in_torch(learner, prob
     mine = learner.Sequential(nn.Linear(d, d), learner.Sequential(nn.Tanh(), nn.Linear(d, d)), nn.Softplus())
     x = probe.tensor("N D")
     assert_close(loaded(mine, state)(x), oracle(x).detach())
+
+
+@pytest.mark.stage("robust")
+def test_sequential_gives_a_place_to_modules_without_parameters_too(learner, probe):
+    nn, d = nn_of(learner), probe.size("D")
+    model = learner.Sequential(nn.Identity(), nn.Linear(d, d), nn.Tanh(), nn.Identity(), nn.Linear(d, d))
+    assert [name for name, _ in model.named_children()] == list("01234"), "the names of its modules are 0 to 4"
+
+
+@pytest.mark.stage("robust")
+def test_sequential_leaves_its_modules_in_the_mode_that_they_are_in(learner):
+    nn = nn_of(learner)
+    layer, other = nn.Dropout(0.4), nn.Tanh()
+    layer.eval()
+    learner.Sequential(layer, other)
+    assert (layer.training, other.training) == (False, True), "each is in the mode that it was in"
+
+
+@pytest.mark.stage("robust")
+def test_sequential_hands_a_tuple_on_as_it_is(learner, probe):
+    nn, x = nn_of(learner), probe.tensor("N D")
+    pair = nn.Identity()
+    pair.register_forward_hook(made(learner, "lambda module, given, output: (output, 2 * output)"))
+    assert_close(learner.Sequential(pair, nn.Identity())(x), (x, 2.0 * x))
+
+
+@pytest.mark.stage("robust")
+def test_sequential_calls_what_is_registered_now(learner, probe):
+    nn, x = nn_of(learner), probe.tensor("N D")
+    model = learner.Sequential(nn.Tanh(), nn.Softplus())
+    assert [name for name, _ in model.named_children()] == ["0", "1"], "the names of its modules are 0 and 1"
+    model.add_module("0", nn.Sigmoid())
+    assert_close(model(x), torch.nn.functional.softplus(x.sigmoid()), name="the output with another module at 0")
+    d = probe.size("D")
+    original = learner.Sequential(nn.Linear(d, d))
+    copy = learner.library("copy").deepcopy(original)
+    state = {"0.weight": probe.tensor(d, d), "0.bias": probe.tensor(d)}
+    loaded(copy, state)
+    assert_close(copy(x), x @ state["0.weight"].T + state["0.bias"], name="the output of a copy")
 
 
 @pytest.mark.stage("robust")
@@ -482,8 +537,8 @@ def test_mlp_refuses_fewer_than_two_widths(learner):
 
 
 @pytest.mark.stage("robust")
-def test_mlp_of_widths_one(learner, probe):
-    for widths in ([1, 5, 3], [3, 1, 5], [3, 5, 1]):
+def test_mlp_of_widths_one_and_of_equal_widths(learner, probe):
+    for widths in ([1, 5, 3], [3, 1, 5], [3, 5, 1], [3, 3, 3], [3, 5, 5, 5, 5, 2]):
         oracle = torch_network(widths)
         state, x = state_like(probe, oracle), probe.tensor(4, widths[0])
         assert_close(loaded(learner.MLP(widths), state)(x), loaded(oracle, state)(x).detach())

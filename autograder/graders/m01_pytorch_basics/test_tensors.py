@@ -60,8 +60,8 @@ def test_standardize_adds_eps_to_the_variance_inside_the_root(learner, probe):
 
 
 def test_standardize_takes_each_axis_by_itself(learner, probe):
-    x = probe.tensor("N T D")
-    for dim in (0, 1, 2, -1, -2):
+    cube, images = probe.tensor("N T D"), probe.tensor("B C 4 3")
+    for x, dim in ((cube, 0), (cube, 1), (cube, 2), (cube, -1), (cube, -2), (images, 1), (images, -1)):
         moved = x.movedim(dim, 0)
         expected = torch.nn.functional.batch_norm(moved.flatten(1), None, None, training=True, eps=1e-5)
         assert_close(learner.standardize(x, dim=dim), expected.view(moved.shape).movedim(0, dim), name=f"along {dim}")
@@ -103,9 +103,10 @@ def test_standardize_of_a_single_row_is_zero(learner, probe):
 
 
 @pytest.mark.stage("robust")
-def test_standardize_in_float32_survives_a_mean_of_a_thousand(learner, reference, probe):
-    x = probe.tensor(13, "D") + 1000.0 * probe.tensor(probe.signs("D"))
-    assert_close(learner.standardize(x), reference.standardize(x))
+def test_standardize_survives_a_large_mean(learner, reference, probe):
+    for dtype, mean in ((torch.float32, 1000.0), (torch.float64, 1e5)):
+        x = probe.tensor(13, "D", dtype=dtype) + mean * probe.tensor(probe.signs("D"), dtype=dtype)
+        assert_close(learner.standardize(x), reference.standardize(x))
 
 
 @pytest.mark.stage("shape")
@@ -148,19 +149,22 @@ def test_one_hot_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("robust")
 def test_one_hot_refuses_a_negative_label(learner, probe):
-    labels = labels_of(probe, "N")
-    labels[0] = -1
-    with pytest.raises(ValueError):
-        learner.one_hot(labels, probe.size("C"))
+    for spec in ("N", "B T"):
+        labels = labels_of(probe, spec)
+        labels[-1] = -1
+        for wrong in (labels, torch.tensor(-1)):
+            with pytest.raises(ValueError):
+                learner.one_hot(wrong, probe.size("C"))
 
 
 @pytest.mark.stage("robust")
 def test_one_hot_refuses_a_label_beyond_the_last_class(learner, probe):
     for beyond in (0, 3):
-        labels = labels_of(probe, "N")
-        labels[-1] = probe.size("C") + beyond
-        with pytest.raises(ValueError):
-            learner.one_hot(labels, probe.size("C"))
+        for spec in ("N", "B T"):
+            labels = labels_of(probe, spec)
+            labels[-1] = probe.size("C") + beyond
+            with pytest.raises(ValueError):
+                learner.one_hot(labels, probe.size("C"))
 
 
 @pytest.mark.stage("robust")
@@ -189,7 +193,8 @@ def test_pairwise_distances_of_points_on_a_line_are_absolute_differences(learner
 
 def test_pairwise_distances_of_points_to_themselves_are_zero(learner, probe):
     x = probe.tensor("N D")
-    assert_close(learner.pairwise_distances(x, x).diagonal(), torch.zeros(len(x)))
+    got = learner.pairwise_distances(x, torch.cat([x, x[:1]]))
+    assert_close(got.diagonal(), torch.zeros(len(x)))
 
 
 def test_pairwise_distances_do_not_change_when_all_points_move_alike(learner, probe):
@@ -253,6 +258,13 @@ def test_pairwise_distances_of_sizes_one(learner, reference, probe):
         assert_close(learner.pairwise_distances(x, y), reference.pairwise_distances(x, y))
 
 
+@pytest.mark.stage("robust")
+def test_pairwise_distances_of_no_points_are_none(learner, probe):
+    for n, m in ((5, 0), (0, 5)):
+        got = learner.pairwise_distances(torch.ones(n, 3), torch.ones(m, 3))
+        assert_close(got, torch.zeros(n, m), name=f"of {n} and {m} points")
+
+
 @pytest.mark.stage("shape")
 def test_batched_outer_returns_a_matrix_for_every_pair_of_vectors(learner, probe):
     for dtype in DTYPES:
@@ -298,10 +310,24 @@ def test_batched_outer_has_the_slopes_that_are_measured(learner, reference, prob
 
 
 @pytest.mark.stage("robust")
-def test_batched_outer_of_sizes_one(learner, reference, probe):
-    for b, n, m in ((1, 5, 3), (5, 1, 3), (5, 3, 1), (1, 1, 1)):
+def test_batched_outer_of_sizes_one_and_of_equal_sizes(learner, reference, probe):
+    for b, n, m in ((1, 5, 3), (5, 1, 3), (5, 3, 1), (1, 1, 1), (2, 3, 3), (3, 3, 3)):
         x, y = probe.tensor(b, n), probe.tensor(b, m)
         assert_close(learner.batched_outer(x, y), reference.batched_outer(x, y))
+    x, y = probe.tensor(2, 4, 3), probe.tensor(2, 4, 3)
+    assert_close(learner.batched_outer(x, y), reference.batched_outer(x, y), name="with two leading axes")
+
+
+@pytest.mark.stage("robust")
+def test_batched_outer_of_an_empty_batch_is_empty(learner):
+    assert_close(learner.batched_outer(torch.ones(0, 3), torch.ones(0, 2)), torch.zeros(0, 3, 2))
+
+
+@pytest.mark.stage("robust")
+def test_batched_outer_of_transposes(learner, probe):
+    x, y = probe.tensor("N B T"), probe.tensor("M B T")
+    of_transposes = made(learner, "lambda outer, x, y: outer(x.permute(2, 1, 0), y.permute(2, 1, 0))")
+    assert_close(of_transposes(learner.batched_outer, x, y), torch.einsum("nbt,mbt->tbnm", x, y))
 
 
 @pytest.mark.stage("shape")
@@ -364,6 +390,22 @@ def test_gather_rows_of_sizes_one(learner, reference, probe):
     for b, t, q, d in ((1, 5, 3, 2), (5, 1, 3, 2), (5, 3, 1, 2), (5, 3, 2, 1)):
         x, index = probe.tensor(b, t, d), torch.from_numpy(probe.integers(f"{b} {q}", high=t))
         assert_close(learner.gather_rows(x, index), reference.gather_rows(x, index))
+
+
+@pytest.mark.stage("robust")
+def test_gather_rows_of_an_empty_batch_is_empty(learner):
+    index = torch.zeros(0, 4, dtype=torch.int64)
+    assert_close(learner.gather_rows(torch.ones(0, 3, 2), index), torch.zeros(0, 4, 2))
+
+
+@pytest.mark.stage("robust")
+def test_gather_rows_does_not_mind_what_the_other_rows_hold(learner, reference, probe):
+    t, others = probe.size("T", at_least=3), (float("nan"), float("inf"))
+    x, index = probe.tensor("B T D"), torch.from_numpy(probe.integers("B Q", high=t - 1))
+    expected = reference.gather_rows(x, index)
+    for other in others:
+        x[:, -1] = other
+        assert_close(learner.gather_rows(x, index), expected, name=f"the rows beside one of {other}")
 
 
 @pytest.mark.stage("shape")
@@ -446,6 +488,14 @@ def test_masked_mean_of_a_sequence_without_any_true_is_zero(learner, reference, 
     assert_close(got, reference.masked_mean(x, mask))
 
 
+@pytest.mark.stage("robust")
+def test_masked_mean_of_long_sequences(learner, probe):
+    x, mask = probe.tensor("2 700 3"), torch.ones(2, 700, dtype=torch.bool)
+    mask[1, 300:] = False
+    expected = torch.stack([x[0].double().mean(dim=0), x[1, :300].double().mean(dim=0)]).float()
+    assert_close(1.0 + learner.masked_mean(x, mask), 1.0 + expected, name="1 + the mean")
+
+
 @pytest.mark.stage("shape")
 def test_sliding_windows_returns_as_many_windows_as_fit(learner, probe):
     for dtype in DTYPES:
@@ -491,6 +541,13 @@ def test_sliding_windows_agree_with_unfold(learner, probe):
 
 
 @pytest.mark.stage("whole")
+def test_sliding_windows_add_up_the_gradients_of_an_entry_that_is_in_several(learner, reference, probe):
+    x, dy = probe.tensor(2, 7, dtype=torch.float64), probe.tensor(2, 3, 3, dtype=torch.float64)
+    _, (dx, *_) = learner.vjp("sliding_windows", [x, 3, 2], dy)
+    assert_gradients(lambda x: reference.sliding_windows(x, 3, 2), [x], [dx], dy, names=["x"])
+
+
+@pytest.mark.stage("whole")
 def test_sliding_windows_copy_nothing_and_so_follow_when_x_is_changed(learner, probe):
     afterwards = made(learner, "lambda windows, x: [x := x.clone(), windows(x, 4, 3), x.mul_(-2.0)][1]")
     x = probe.tensor("B 11")
@@ -512,6 +569,8 @@ def test_sliding_windows_read_the_strides_and_the_offset_of_a_transpose_or_slice
         ("x[..., ::2]", x[..., ::2]),
         ("x[1:, 2:, 1:]", x[1:, 2:, 1:]),
         ("x[2, :, 3]", x[2, :, 3]),
+        ("x[..., :1].expand(5, 11, 7)", x[..., :1].expand(5, 11, 7)),
+        ("x[:1].expand(5, 11, 7)", x[:1].expand(5, 11, 7)),
     ):
         of_view = made(learner, f"lambda windows, x: windows({text}, 3, 2)")
         assert_close(of_view(learner.sliding_windows, x), view.unfold(-1, 3, 2), name=f"the windows of {text}")

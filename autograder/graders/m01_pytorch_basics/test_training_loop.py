@@ -73,6 +73,12 @@ def losses_of(state, batches):
     return [(output(state, x) - y).square().mean().item() for x, y in batches]
 
 
+def dropping(module, x, y):
+    """A loader of batches of four that drops the rows that are left over."""
+    data = module.library("torch").utils.data
+    return data.DataLoader(list(zip(x, y, strict=True)), batch_size=4, drop_last=True)
+
+
 def modes_of(module, model):
     return made(module, "lambda model: {name: part.training for name, part in model.named_modules()}")(model)
 
@@ -188,6 +194,24 @@ def test_train_one_epoch_of_a_classifier_from_a_data_loader_equals_the_reference
         loss = module.train_one_epoch(model, loader, optimizer, package.nn.CrossEntropyLoss())
         results.append([loss, dict(model.state_dict())])
     assert_close(*results, name="[loss, state_dict]")
+
+
+@pytest.mark.stage("robust")
+def test_train_one_epoch_of_a_loader_that_leaves_rows_out_counts_those_that_came(learner, probe):
+    state, ((x, y),) = plain_state(probe), batches_of(probe, 11)
+    model = plain(learner, state)
+    loss = learner.train_one_epoch(model, dropping(learner, x, y), sgd(learner, model), mse(learner))
+    batches = [(x[:4], y[:4]), (x[4:8], y[4:8])]
+    assert_close(loss, row_mean(descended(state, batches)[1], batches))
+
+
+@pytest.mark.stage("robust")
+def test_train_one_epoch_of_many_batches(learner, probe):
+    state, batches = plain_state(probe), batches_of(probe, *[1, 2] * 20)
+    model = plain(learner, state)
+    loss = learner.train_one_epoch(model, batches, sgd(learner, model, lr=0.02), mse(learner))
+    expected, losses = descended(state, batches, lr=0.02)
+    assert_close([loss, dict(model.state_dict())], [row_mean(losses, batches), expected], name="[loss, parameters]")
 
 
 @pytest.mark.stage("robust")
@@ -320,6 +344,20 @@ def test_evaluate_of_a_classifier_from_a_data_loader_is_the_loss_of_all_rows_tog
 
 
 @pytest.mark.stage("robust")
+def test_evaluate_of_a_loader_that_leaves_rows_out_counts_those_that_came(learner, probe):
+    state, ((x, y),) = plain_state(probe), batches_of(probe, 11)
+    loss = learner.evaluate(plain(learner, state), dropping(learner, x, y), mse(learner))
+    assert_close(loss, losses_of(state, [(x[:8], y[:8])])[0])
+
+
+@pytest.mark.stage("robust")
+def test_evaluate_of_many_batches(learner, probe):
+    state, batches = plain_state(probe), batches_of(probe, *[1, 2] * 20)
+    expected = row_mean(losses_of(state, batches), batches)
+    assert_close(learner.evaluate(plain(learner, state), batches, mse(learner)), expected)
+
+
+@pytest.mark.stage("robust")
 def test_evaluate_with_dropout_drops_nothing_and_gives_the_same_again(learner, probe):
     nn, state, batches = learner.library("torch").nn, plain_state(probe), batches_of(probe, 6, 3)
     model = nn.Sequential(nn.Dropout(0.6), plain(learner, state))
@@ -431,6 +469,14 @@ def test_fit_for_no_epochs_changes_nothing(learner, probe):
     state = plain_state(probe)
     history, after = fitted(learner, state, batches_of(probe, 5), batches_of(probe, 4), 0, plain)
     assert_close([history, after], [{"train": [], "validation": []}, state], name="[history, parameters]")
+
+
+@pytest.mark.stage("robust")
+def test_fit_goes_on_and_looks_again_where_nothing_gets_better(learner, reference, probe):
+    state, train, validation = plain_state(probe), batches_of(probe, 5, 3), batches_of(probe, 4)
+    for options in ({"lr": 0.0}, {"lr": 0.02, "maximize": True}):
+        results = [fitted(module, state, train, validation, 9, plain, **options) for module in (learner, reference)]
+        assert_close(*results, name="[history, parameters]")
 
 
 @pytest.mark.stage("robust")

@@ -129,6 +129,7 @@ def test_early_stopping_remembers_the_best_metric_and_its_epoch(learner, probe):
 def test_early_stopping_of_two_equal_metrics_keeps_the_first(learner, probe):
     stopping, model, states, _ = run(learner, probe, (5.0, 3.0, 4.0, 3.0), patience=9)
     assert_close(stopping.best_epoch, 1, name="best_epoch")
+    model.load_state_dict(weights(probe, 60))
     stopping.restore(model)
     assert_close(model.state_dict(), states[1], name="the restored weights")
 
@@ -161,6 +162,7 @@ def test_early_stopping_brings_back_what_is_no_parameter_too(learner, probe):
 def test_early_stopping_keeps_its_copy_for_another_time(learner, probe):
     stopping, model, states, _ = run(learner, probe, (5.0, 3.0, 4.0), patience=9)
     stopping.restore(model)
+    assert_close(model.state_dict(), states[1], name="the restored weights")
     model.load_state_dict(weights(probe, 50))  # the restored model is trained further
     stopping.restore(model)
     assert_close(model.state_dict(), states[1], name="the weights restored for the second time")
@@ -241,6 +243,8 @@ def test_early_stopping_takes_nan_for_no_improvement(learner, probe):
         assert_close([stopping.best, stopping.best_epoch], [3.0, 1], name="best and best_epoch")
         stopping.restore(model)
         assert_close(model.state_dict(), states[1], name="the restored weights")
+        found = answers(learner, [math.nan] * 3, patience=2, mode=mode)
+        assert_close(found, [False, True, True], name=f"the answers to nan alone in mode {mode!r}")
 
 
 @pytest.mark.stage("robust")
@@ -290,6 +294,7 @@ def test_early_stopping_has_nothing_to_restore_before_an_improvement(learner):
     with pytest.raises(RuntimeError):
         stopping.restore(model)
     stopping.step(math.nan, model)
+    assert stopping.best_epoch is None, "best_epoch is None before the first improvement"
     with pytest.raises(RuntimeError):
         stopping.restore(model)
 

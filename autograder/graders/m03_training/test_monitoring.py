@@ -24,6 +24,7 @@ def as_written(number):
 def drawn_run(probe, epochs=3):
     """For each epoch metrics and weights, other ones in every epoch."""
     values = [[as_written(value) for value in probe.normal(len(SCALARS))] for _ in range(epochs)]
+    values[-1][-1] = 0.0  # a metric like any other
     metrics = [dict(zip(SCALARS, row, strict=True)) for row in values]
     weights = [{name: probe.tensor(shape) for name, shape in SHAPES.items()} for _ in range(epochs)]
     return list(zip(metrics, weights, strict=True))
@@ -96,7 +97,7 @@ def test_log_training_run_writes_a_histogram_of_every_weight(learner, probe, scr
 
 
 def test_log_training_run_writes_the_weights_of_every_epoch(learner, probe, scratch):
-    run = drawn_run(probe)
+    run = drawn_run(probe, epochs=8)
     learner.log_training_run(str(scratch / "run"), run)
     expected = [summary(step, weights["layer.weight"]) for step, (_, weights) in enumerate(run)]
     assert_close(
@@ -184,6 +185,16 @@ def test_log_training_run_keeps_two_runs_apart(learner, probe, scratch):
 
 
 @pytest.mark.stage("robust")
+def test_log_training_run_leaves_what_is_in_the_folder(learner, probe, scratch):
+    learner.log_training_run(str(scratch / "run"), drawn_run(probe, epochs=1))
+    (scratch / "run" / "notes.txt").write_text("the first try")
+    before = {path.name: path.read_bytes() for path in (scratch / "run").iterdir()}
+    learner.log_training_run(str(scratch / "run"), drawn_run(probe, epochs=1))
+    after = {name: (scratch / "run" / name).is_file() and (scratch / "run" / name).read_bytes() for name in before}
+    assert after == before, "the files of an earlier run are as they were"
+
+
+@pytest.mark.stage("robust")
 def test_log_training_run_of_constant_weights_of_several_dtypes(learner, probe, scratch):
     weights = {
         "zeros": torch.zeros(3, 2),
@@ -191,7 +202,7 @@ def test_log_training_run_of_constant_weights_of_several_dtypes(learner, probe, 
         "stack": probe.tensor("2 3 5"),
     }
     weights["one"] = torch.tensor(2.5)
-    run = [({}, weights), ({"loss": 0.5}, weights)]
+    run = [({}, weights), ({"loss": 0.5}, weights), ({"loss": 0.0}, {})]
     learner.log_training_run(str(scratch / "run"), run)
     scalars, histograms = read_back(scratch / "run")
     assert_close([scalars, histograms], [expected_scalars(run), expected_histograms(run)])
@@ -245,6 +256,21 @@ def test_learning_curve_diagnosis_calls_it_overfitting_when_validation_was_bette
     assert_close(learner.learning_curve_diagnosis(train, validation, target), OVER)
 
 
+def test_learning_curve_diagnosis_tolerates_nothing_in_the_training_loss(learner, probe):
+    target = probe.scalar(0.2, 3.0)
+    train, validation = [2.0 * target, 1.01 * target], [2.0 * target, 0.9 * target]
+    found = [learner.learning_curve_diagnosis(train, validation, target, tolerance=share) for share in (0.3, 0.02, 0.0)]
+    assert_close(found, [UNDER] * 3, name="the verdicts")
+
+
+@pytest.mark.stage("robust")
+def test_learning_curve_diagnosis_may_tolerate_nothing_in_the_validation_loss(learner, probe):
+    target = probe.scalar(0.2, 3.0)
+    curves = [[0.9 * target, share * target] for share in (0.8, 0.91, 1.01)]
+    found = [learner.learning_curve_diagnosis([0.5 * target] * 2, curve, target, tolerance=0.0) for curve in curves]
+    assert_close(found, [GOOD, OVER, OVER], name="the verdicts")
+
+
 def test_learning_curve_diagnosis_calls_it_underfitting_first(learner, probe):
     target = probe.scalar(0.2, 3.0)
     train, validation = [2.0 * target, 1.5 * target], [2.0 * target, 4.0 * target]
@@ -265,9 +291,19 @@ def test_learning_curve_diagnosis_tolerates_a_share_of_the_target(learner):
 
 
 def test_learning_curve_diagnosis_tolerates_a_share_of_the_lowest_loss(learner):
-    cases = ((0.41, 0.2), (0.5, 0.3), (0.5, 0.2))
-    found = [learner.learning_curve_diagnosis([0.5, 0.45], [0.4, last], 1.0, tolerance=share) for last, share in cases]
-    assert_close(found, [GOOD, GOOD, OVER], name="the verdicts")
+    cases = (  # the last training loss, the validation losses, their target and the tolerance
+        (0.45, [0.4, 0.41], 1.0, 0.2),
+        (0.1, [0.4, 0.41], 1.0, 0.2),
+        (4.5, [4.0, 4.5], 10.0, 0.2),
+        (0.45, [0.4, 0.5], 1.0, 0.3),
+        (0.45, [0.4, 0.5], 1.0, 0.2),
+        (0.45, [0.9, 0.4, 0.5], 1.0, 0.2),
+    )
+    found = [
+        learner.learning_curve_diagnosis([last] * len(validation), validation, target, tolerance=share)
+        for last, validation, target, share in cases
+    ]
+    assert_close(found, [GOOD] * 4 + [OVER] * 2, name="the verdicts")
 
 
 def test_learning_curve_diagnosis_averages_the_last_training_losses(learner):
@@ -283,11 +319,10 @@ def test_learning_curve_diagnosis_averages_the_last_training_losses(learner):
 
 
 def test_learning_curve_diagnosis_averages_the_last_validation_losses(learner):
-    train = [0.5] * 4
-    found = learner.learning_curve_diagnosis(train, [0.9, 0.75, 0.75, 1.5], 1.0, window=2)
-    assert_close(found, OVER, name="the verdict on a mean of 1.125")
-    found = learner.learning_curve_diagnosis(train, [0.9, 0.75, 0.5, 1.25], 1.0, window=2, tolerance=0.5)
-    assert_close(found, GOOD, name="the verdict on a mean of 0.875")
+    means = {1.125: [0.9, 0.75, 0.75, 1.5], 0.875: [0.9, 0.75, 0.5, 1.25], 0.9: [0.9, 0.9, 0.8, 1.0]}
+    found = [learner.learning_curve_diagnosis([0.5] * 4, curve, 1.0, 2, 0.5) for curve in means.values()]
+    found += [learner.learning_curve_diagnosis([0.1] * 4, curve, 1.0, 2) for curve in means.values()]
+    assert_close(found, [GOOD, GOOD, GOOD, OVER, OVER, GOOD], name=f"the verdicts on means of {list(means)}")
 
 
 def test_learning_curve_diagnosis_compares_with_the_lowest_mean_and_not_with_a_lucky_epoch(learner):

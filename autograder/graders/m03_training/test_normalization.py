@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, there
 
 DTYPES = (torch.float32, torch.float64)
 CACHE = {"xhat", "inv_std", "gamma"}
@@ -57,6 +57,11 @@ def by_autograd(function, inputs, dy):
     return torch.autograd.grad(function(*leaves), leaves, dy)
 
 
+def laid_out_otherwise(function, x, *rest):
+    """What a function makes of a tensor whose last axis is not the one that lies together in memory. It runs where that does."""
+    return function(x.transpose(1, -1).contiguous().transpose(1, -1), *rest)
+
+
 # batchnorm_forward
 
 
@@ -101,9 +106,9 @@ def test_batchnorm_forward_scales_and_shifts_every_feature(learner, probe):
 
 def test_batchnorm_forward_moves_the_running_mean_by_its_momentum(learner, probe):
     x, gamma, beta, mean, var = batch(probe)
-    share = probe.scalar(0.1, 0.9, away_from=0.5)
-    _, _, new, _ = learner.batchnorm_forward(x, gamma, beta, mean, var, training=True, momentum=share)
-    assert_close(new, (1 - share) * mean + share * x.sum(0) / len(x), name="the new running mean")
+    for share in (probe.scalar(0.1, 0.9, away_from=0.5), 0.0, 1.0):
+        _, _, new, _ = learner.batchnorm_forward(x, gamma, beta, mean, var, training=True, momentum=share)
+        assert_close(new, (1 - share) * mean + share * x.sum(0) / len(x), name="the new running mean")
 
 
 def test_batchnorm_forward_moves_the_running_variance_towards_the_unbiased_one(learner, probe):
@@ -205,6 +210,16 @@ def test_batchnorm_forward_of_one_feature(learner, reference, probe):
     x, *rest = batch(probe)
     given, options = (x[:, :1], *(value[:1] for value in rest)), {"training": True, "momentum": 0.3, "eps": 0.2}
     assert_close(learner.batchnorm_forward(*given, **options), reference.batchnorm_forward(*given, **options))
+
+
+@pytest.mark.stage("robust")
+def test_batchnorm_forward_of_a_large_batch_and_of_a_square_one(learner, reference, probe):
+    for rows in (300, probe.size("D")):
+        x, *rest = tensor(probe, rows, "D"), *scale_and_shift(probe), tensor(probe, "D"), positive(probe, "D")
+        for training in (True, False):
+            given = (x, *rest, training, 0.3, 0.2)
+            found, expected = learner.batchnorm_forward(*given), reference.batchnorm_forward(*given)
+            assert_close([found[0], *found[2:]], [expected[0], *expected[2:]], terms=rows)
 
 
 # batchnorm_backward
@@ -321,6 +336,15 @@ def test_batchnorm_backward_where_a_scale_is_zero(learner, reference, probe):
     assert_close(learner.batchnorm_backward(dy, cache), reference.batchnorm_backward(dy, cache))
 
 
+@pytest.mark.stage("robust")
+def test_batchnorm_backward_of_a_large_batch_and_of_a_square_one(learner, reference, probe):
+    for rows in (300, probe.size("D")):
+        x, gamma, beta, dy = tensor(probe, rows, "D"), *scale_and_shift(probe), tensor(probe, rows, "D")
+        _, cache, *_ = reference.batchnorm_forward(x, gamma, beta, beta, gamma, training=True, eps=0.2)
+        found, expected = learner.batchnorm_backward(dy, cache), reference.batchnorm_backward(dy, cache)
+        assert_close(found, expected, terms=rows)
+
+
 # layernorm_forward
 
 
@@ -390,7 +414,8 @@ def test_layernorm_forward_is_that_of_torch(learner, probe):
 @pytest.mark.stage("robust")
 def test_layernorm_forward_of_a_single_row_and_of_many_axes(learner, reference, probe):
     gamma, beta = scale_and_shift(probe)
-    for x in (tensor(probe, "D"), tensor(probe, "1 D"), tensor(probe, "2 3 4 D")):
+    for spec in ("2 3 4 D", "B D D", "D D", "1 D", "D"):
+        x = tensor(probe, spec)
         expected = reference.layernorm_forward(x, gamma, beta, eps=0.2)
         assert_close(learner.layernorm_forward(x, gamma, beta, eps=0.2), expected)
 
@@ -519,10 +544,17 @@ def test_layernorm_backward_understands_the_cache_of_your_own_forward(learner, r
 @pytest.mark.stage("robust")
 def test_layernorm_backward_of_a_single_row_and_of_many_axes(learner, reference, probe):
     gamma, beta = scale_and_shift(probe)
-    for spec in ("D", "1 D", "2 3 4 D"):
+    for spec in ("2 3 4 D", "B D D", "D D", "1 D", "D"):
         x, dy = tensor(probe, spec), tensor(probe, spec)
         cache = reference.layernorm_forward(x, gamma, beta, eps=0.2)[1]
         assert_close(learner.layernorm_backward(dy, cache), reference.layernorm_backward(dy, cache))
+
+
+@pytest.mark.stage("robust")
+def test_layernorm_backward_of_gradients_that_lie_otherwise_in_memory(learner, reference, probe):
+    dy, cache, *_ = layer_cache(reference, probe, "B T")
+    found = there(learner, laid_out_otherwise)(learner.layernorm_backward, dy, cache)
+    assert_close(found, reference.layernorm_backward(dy, cache))
 
 
 @pytest.mark.stage("robust")
@@ -635,3 +667,20 @@ def test_groupnorm_forward_of_single_pixels(learner, reference, probe):
     x, *rest = images(probe)
     x = x[:, :, :1, :1].clone()
     assert_close(learner.groupnorm_forward(x, *rest, eps=0.2), reference.groupnorm_forward(x, *rest, eps=0.2))
+
+
+@pytest.mark.stage("robust")
+def test_groupnorm_forward_of_images_as_wide_or_as_high_as_they_have_channels(learner, probe):
+    _, groups, gamma, beta = images(probe)
+    for spec in ("B C Y C", "B C C X", "C C C C"):
+        x = tensor(probe, spec)
+        expected = F.group_norm(x, groups, gamma, beta, 0.2)
+        assert_close(learner.groupnorm_forward(x, groups, gamma, beta, eps=0.2), expected)
+
+
+@pytest.mark.stage("robust")
+def test_groupnorm_forward_of_images_that_lie_otherwise_in_memory(learner, reference, probe):
+    given = images(probe)  # with their channels last, as convolutions like them
+    assert_close(
+        there(learner, laid_out_otherwise)(learner.groupnorm_forward, *given), reference.groupnorm_forward(*given)
+    )

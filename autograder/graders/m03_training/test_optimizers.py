@@ -5,15 +5,32 @@ from copy import deepcopy
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_shape
+from autograder.testing import assert_close, assert_shape, there
 
 DTYPES = (torch.float32, torch.float64)
+KINDS = ((torch.float32, "N D"), (torch.float64, "D"), (torch.float64, "2 N D"))  # of parameters
 of_the_class = pytest.mark.task("Adam")
 
 
-def problem(probe, dtype=torch.float64, steps=6):
+def problem(probe, dtype=torch.float64, steps=6, shape="N D"):
     """A parameter and one gradient for every step."""
-    return probe.tensor("N D", dtype=dtype), [probe.tensor("N D", dtype=dtype) for _ in range(steps)]
+    return probe.tensor(shape, dtype=dtype), [probe.tensor(shape, dtype=dtype) for _ in range(steps)]
+
+
+def with_zeros(probe):
+    """A parameter and gradients with zeros: one row has them at every step, others come and go."""
+    param, grads = problem(probe, steps=4, shape="5 D")
+    for grad, rows in zip(grads, ([0, 1], [0, 2], [0, 2, 3], [0, 1, 3]), strict=True):
+        grad[rows] = 0.0
+    return param, grads
+
+
+def state_of_a_passing_gradient(rule, param, grad, options):
+    """What a rule remembers of a gradient that is then overwritten, as the next backward pass does. It runs where the rule does."""
+    grad = grad.clone()
+    _, state = rule(param, grad, {}, **options)
+    grad.zero_()
+    return state
 
 
 def number(probe):
@@ -81,9 +98,10 @@ def test_sgd_moves_against_the_gradient(learner, probe):
 
 
 def test_sgd_without_a_gradient_shrinks_the_parameter_by_its_decay(learner, probe):
-    param, lr, decay = probe.tensor("N D", dtype=torch.float64), probe.scalar(0.2, 0.9), probe.scalar(0.2, 0.9)
-    new, _ = learner.sgd(param, torch.zeros_like(param), {}, lr=lr, weight_decay=decay)
-    assert_close(new, param - lr * decay * param)
+    param, decay = probe.tensor("N D", dtype=torch.float64), probe.scalar(0.2, 0.9)
+    for lr in (probe.scalar(0.2, 0.9), probe.scalar(1.2, 3.0)):
+        new, _ = learner.sgd(param, torch.zeros_like(param), {}, lr=lr, weight_decay=decay)
+        assert_close(new, param - lr * decay * param)
 
 
 @pytest.mark.stage("whole")
@@ -95,8 +113,8 @@ def test_sgd_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_sgd_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         options = {"lr": probe.scalar(0.1, 0.6), "weight_decay": probe.scalar(0.2, 0.9)}
         expected = torch_path(torch.optim.SGD, param, grads, **options)
         assert_close(path(learner.sgd, param, grads, **options), expected)
@@ -162,8 +180,8 @@ def test_momentum_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_momentum_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         lr, mu, decay = probe.scalar(0.1, 0.6), probe.scalar(0.3, 0.8), probe.scalar(0.2, 0.9)
         expected = torch_path(torch.optim.SGD, param, grads, lr=lr, momentum=mu, weight_decay=decay)
         assert_close(path(learner.momentum, param, grads, lr=lr, mu=mu, weight_decay=decay), expected)
@@ -181,6 +199,30 @@ def test_momentum_that_keeps_nothing_steps_by_the_gradient(learner, probe):
     param, (first, second) = problem(probe, steps=2)
     places = path(learner.momentum, param, [first, second], lr=0.2, mu=0.0)
     assert_close(places, [param - 0.2 * first, param - 0.2 * first - 0.2 * second])
+    _, state = learner.momentum(param, second, {"momentum_buffer": first}, lr=0.2, mu=0.0)
+    assert_close(state, {"momentum_buffer": second}, name="the new state")
+
+
+@pytest.mark.stage("robust")
+def test_momentum_that_keeps_everything_adds_up_the_gradients(learner, reference, probe):
+    param, (grad, buffer) = problem(probe, steps=2)
+    new, state = learner.momentum(param, grad, {"momentum_buffer": buffer}, lr=0.2, mu=1.0)
+    assert_close(state, {"momentum_buffer": buffer + grad}, name="the new state")
+    assert_close(new, reference.momentum(param, grad, {"momentum_buffer": buffer}, lr=0.2, mu=1.0)[0])
+
+
+@pytest.mark.stage("robust")
+def test_momentum_rolls_on_where_the_gradient_is_zero(learner, reference, probe):
+    param, grads = with_zeros(probe)
+    expected = path(reference.momentum, param, grads, lr=0.3, mu=0.6)
+    assert_close(path(learner.momentum, param, grads, lr=0.3, mu=0.6), expected)
+
+
+@pytest.mark.stage("robust")
+def test_momentum_keeps_its_buffer_when_the_gradient_is_overwritten(learner, probe):
+    param, (grad,) = problem(probe, steps=1)
+    state = there(learner, state_of_a_passing_gradient)(learner.momentum, param, grad, {"lr": 0.3, "mu": 0.6})
+    assert_close(state, {"momentum_buffer": grad}, name="the state after the first step")
 
 
 @pytest.mark.stage("robust")
@@ -236,10 +278,10 @@ def test_nesterov_looks_ahead_with_the_new_buffer(learner, probe):
 
 
 def test_nesterov_puts_the_decay_into_gradient_and_buffer(learner, probe):
-    param, lr, decay = probe.tensor("N D", dtype=torch.float64), probe.scalar(0.1, 0.6), probe.scalar(0.2, 0.9)
-    new, state = learner.nesterov(param, torch.zeros_like(param), {}, lr=lr, mu=0.5, weight_decay=decay)
-    assert_close(state, {"momentum_buffer": decay * param}, name="the new state")
-    assert_close(new, param - 1.5 * lr * decay * param, name="the new parameter")
+    (param, (grad,)), lr, decay = problem(probe, steps=1), probe.scalar(0.1, 0.6), probe.scalar(0.2, 0.9)
+    new, state = learner.nesterov(param, grad, {}, lr=lr, mu=0.5, weight_decay=decay)
+    assert_close(state, {"momentum_buffer": grad + decay * param}, name="the new state")
+    assert_close(new, param - 1.5 * lr * (grad + decay * param), name="the new parameter")
 
 
 @pytest.mark.stage("whole")
@@ -253,8 +295,8 @@ def test_nesterov_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_nesterov_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         lr, mu, decay = probe.scalar(0.1, 0.6), probe.scalar(0.3, 0.8), probe.scalar(0.2, 0.9)
         expected = torch_path(torch.optim.SGD, param, grads, lr=lr, momentum=mu, nesterov=True, weight_decay=decay)
         assert_close(path(learner.nesterov, param, grads, lr=lr, mu=mu, weight_decay=decay), expected)
@@ -272,6 +314,30 @@ def test_nesterov_that_keeps_nothing_steps_by_the_gradient(learner, probe):
     param, (first, second) = problem(probe, steps=2)
     places = path(learner.nesterov, param, [first, second], lr=0.2, mu=0.0)
     assert_close(places, [param - 0.2 * first, param - 0.2 * first - 0.2 * second])
+    _, state = learner.nesterov(param, second, {"momentum_buffer": first}, lr=0.2, mu=0.0)
+    assert_close(state, {"momentum_buffer": second}, name="the new state")
+
+
+@pytest.mark.stage("robust")
+def test_nesterov_that_keeps_everything_adds_up_the_gradients(learner, reference, probe):
+    param, (grad, buffer) = problem(probe, steps=2)
+    new, state = learner.nesterov(param, grad, {"momentum_buffer": buffer}, lr=0.2, mu=1.0)
+    assert_close(state, {"momentum_buffer": buffer + grad}, name="the new state")
+    assert_close(new, reference.nesterov(param, grad, {"momentum_buffer": buffer}, lr=0.2, mu=1.0)[0])
+
+
+@pytest.mark.stage("robust")
+def test_nesterov_rolls_on_where_the_gradient_is_zero(learner, reference, probe):
+    param, grads = with_zeros(probe)
+    expected = path(reference.nesterov, param, grads, lr=0.3, mu=0.6)
+    assert_close(path(learner.nesterov, param, grads, lr=0.3, mu=0.6), expected)
+
+
+@pytest.mark.stage("robust")
+def test_nesterov_keeps_its_buffer_when_the_gradient_is_overwritten(learner, probe):
+    param, (grad,) = problem(probe, steps=1)
+    state = there(learner, state_of_a_passing_gradient)(learner.nesterov, param, grad, {"lr": 0.3, "mu": 0.6})
+    assert_close(state, {"momentum_buffer": grad}, name="the state after the first step")
 
 
 @pytest.mark.stage("robust")
@@ -309,7 +375,8 @@ def test_adagrad_adds_up_the_squared_gradients(learner, probe):
 def test_adagrad_takes_a_first_step_of_the_learning_rate_in_every_entry(learner, probe):
     param, (grad,) = problem(probe, steps=1)
     lr = probe.scalar(0.1, 0.6)
-    assert_close(learner.adagrad(param, grad, {}, lr=lr, eps=0.0)[0] - param, -lr * grad.sign(), name="the move")
+    new, _ = learner.adagrad(param, 100.0 * grad, {}, lr=lr, eps=0.0)
+    assert_close(new - param, -lr * grad.sign(), name="the move")
 
 
 def test_adagrad_adds_eps_to_the_root_and_not_under_it(learner, probe):
@@ -336,8 +403,8 @@ def test_adagrad_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_adagrad_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         options = {"lr": probe.scalar(0.1, 0.6), "eps": probe.scalar(0.01, 0.4)}
         expected = torch_path(torch.optim.Adagrad, param, grads, **options)
         assert_close(path(learner.adagrad, param, grads, **options), expected)
@@ -345,9 +412,7 @@ def test_adagrad_takes_the_way_of_torch(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_adagrad_leaves_an_entry_without_a_gradient_where_it_is(learner, reference, probe):
-    param, grads = problem(probe, steps=3)
-    for grad in grads:
-        grad[0] = 0.0
+    param, grads = with_zeros(probe)
     assert_close(path(learner.adagrad, param, grads, lr=0.3), path(reference.adagrad, param, grads, lr=0.3))
 
 
@@ -385,8 +450,10 @@ def test_rmsprop_returns_a_parameter_like_the_old_one_and_an_average(learner, pr
 def test_rmsprop_starts_its_average_at_zero(learner, probe):
     param, (grad,) = problem(probe, steps=1)
     alpha = probe.scalar(0.2, 0.9, away_from=0.5)
-    _, state = learner.rmsprop(param, grad, {}, lr=0.3, alpha=alpha)
-    assert_close(state, {"square_avg": (1 - alpha) * grad * grad}, name="the new state")
+    _, first = learner.rmsprop(param, grad, {}, lr=0.3, alpha=alpha)
+    _, second = learner.rmsprop(param, grad, {"square_avg": grad * grad}, lr=0.3, alpha=alpha)
+    assert_close(first, {"square_avg": (1 - alpha) * grad * grad}, name="the state after the first step")
+    assert_close(second, {"square_avg": grad * grad}, name="the state after a step from such an average")
 
 
 def test_rmsprop_keeps_alpha_of_the_old_average(learner, probe):
@@ -421,8 +488,8 @@ def test_rmsprop_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_rmsprop_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         options = {"lr": probe.scalar(0.1, 0.6), "alpha": probe.scalar(0.2, 0.9, 0.5), "eps": probe.scalar(0.01, 0.4)}
         expected = torch_path(torch.optim.RMSprop, param, grads, **options)
         assert_close(path(learner.rmsprop, param, grads, **options), expected)
@@ -437,10 +504,8 @@ def test_rmsprop_without_alpha_and_eps_takes_the_defaults_of_torch(learner, prob
 
 
 @pytest.mark.stage("robust")
-def test_rmsprop_leaves_an_entry_without_a_gradient_where_it_is(learner, reference, probe):
-    param, grads = problem(probe, steps=3)
-    for grad in grads:
-        grad[0] = 0.0
+def test_rmsprop_forgets_where_the_gradient_is_zero_and_moves_nothing_there(learner, reference, probe):
+    param, grads = with_zeros(probe)
     assert_close(path(learner.rmsprop, param, grads, lr=0.3), path(reference.rmsprop, param, grads, lr=0.3))
 
 
@@ -449,6 +514,15 @@ def test_rmsprop_that_keeps_nothing_follows_the_sign_of_the_gradient(learner, pr
     param, (first, second) = problem(probe, steps=2)
     places = path(learner.rmsprop, param, [first, second], lr=0.2, alpha=0.0, eps=0.0)
     assert_close(places, [param - 0.2 * first.sign(), param - 0.2 * first.sign() - 0.2 * second.sign()])
+
+
+@pytest.mark.stage("robust")
+def test_rmsprop_that_keeps_everything_takes_in_no_gradient(learner, probe):
+    param, (grad,) = problem(probe, steps=1)
+    average = positive(probe)
+    new, state = learner.rmsprop(param, grad, {"square_avg": average}, lr=0.2, alpha=1.0, eps=0.1)
+    assert_close(state, {"square_avg": average}, name="the new state")
+    assert_close(new, param - 0.2 * grad / (average.sqrt() + 0.1), name="the new parameter")
 
 
 @pytest.mark.stage("robust")
@@ -568,8 +642,8 @@ def test_adam_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_adam_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         options = options_of_adam(probe)
         expected = torch_path(torch.optim.Adam, param, grads, **for_torch(options))
         assert_close(path(learner.adam, param, grads, **options), expected)
@@ -584,10 +658,8 @@ def test_adam_with_its_defaults_takes_the_way_of_torch(learner, probe):
 
 
 @pytest.mark.stage("robust")
-def test_adam_leaves_an_entry_without_a_gradient_where_it_is(learner, reference, probe):
-    param, grads = problem(probe, steps=3)
-    for grad in grads:
-        grad[0] = 0.0
+def test_adam_rolls_on_where_the_gradient_is_zero(learner, reference, probe):
+    param, grads = with_zeros(probe)
     assert_close(path(learner.adam, param, grads, lr=0.3), path(reference.adam, param, grads, lr=0.3))
 
 
@@ -641,9 +713,10 @@ def test_adamw_returns_a_parameter_like_the_old_one_and_its_moments(learner, pro
 
 
 def test_adamw_without_a_gradient_only_decays(learner, probe):
-    param, lr, decay = probe.tensor("N D", dtype=torch.float64), probe.scalar(0.2, 0.9), probe.scalar(0.2, 0.9)
-    new, _ = learner.adamw(param, torch.zeros_like(param), {}, lr=lr, weight_decay=decay)
-    assert_close(new, param - lr * decay * param)
+    param, decay = probe.tensor("N D", dtype=torch.float64), probe.scalar(0.2, 0.9)
+    for lr in (probe.scalar(0.2, 0.9), probe.scalar(1.2, 3.0)):
+        new, _ = learner.adamw(param, torch.zeros_like(param), {}, lr=lr, weight_decay=decay)
+        assert_close(new, param - lr * decay * param)
 
 
 def test_adamw_keeps_the_decay_out_of_its_moments(learner, probe):
@@ -677,8 +750,8 @@ def test_adamw_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_adamw_takes_the_way_of_torch(learner, probe):
-    for dtype in DTYPES:
-        param, grads = problem(probe, dtype)
+    for dtype, shape in KINDS:
+        param, grads = problem(probe, dtype, shape=shape)
         options = options_of_adam(probe)
         expected = torch_path(torch.optim.AdamW, param, grads, **for_torch(options))
         assert_close(path(learner.adamw, param, grads, **options), expected)
@@ -840,6 +913,31 @@ def test_adam_class_leaves_parameters_without_a_gradient_alone(learner, probe):
 
 
 @of_the_class
+def test_adam_class_leaves_the_state_of_a_parameter_without_a_gradient_alone(learner, probe):
+    model = Model(learner, several(probe))
+    optimizer, (first, second, _) = learner.Adam(model.parameters(), lr=0.3), several(probe)
+    for grads in ([first, None, None], [None, second, None]):
+        before = deepcopy(optimizer.state_dict()["state"])
+        model.backward(grads)
+        optimizer.step()
+        after = optimizer.state_dict()["state"]
+        for i, grad in enumerate(grads):
+            if grad is None:
+                assert_close(after.get(i, {}), before.get(i, {}), name="the state of a parameter without a gradient")
+
+
+@of_the_class
+def test_adam_class_moves_a_frozen_parameter_that_still_has_a_gradient(learner, probe):
+    values, grads = several(probe), several(probe)
+    model = Model(learner, values)
+    optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
+    model.backward(grads)
+    model.parts[1].requires_grad_(False)
+    optimizer.step()
+    assert_close(model.values, [value - 0.3 * grad.sign() for value, grad in zip(values, grads, strict=True)])
+
+
+@of_the_class
 def test_adam_class_counts_the_steps_of_each_parameter(learner, probe):
     values, steps = several(probe), [several(probe) for _ in range(4)]
     steps[0][1] = steps[1][1] = steps[2][0] = None  # the second begins late, the first misses a step
@@ -915,15 +1013,20 @@ def test_adam_class_keeps_what_it_remembers_out_of_autograd(learner, probe):
 
 
 @of_the_class
+@pytest.mark.in_place
 def test_adam_class_calls_the_closure_once_and_returns_its_loss(learner, probe):
     values, grads, library = several(probe), several(probe), learner.library
-    model = Model(learner, values)
-    optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
-    model.backward(grads)
+    near, far = Model(learner, values[:1]), Model(learner, values[1:])
+    groups = ({"params": near.parameters()}, {"params": far.parameters()})
+    optimizer = learner.Adam(groups, lr=0.3, eps=0.0)
+    near.backward(grads[:1])
+    far.backward(grads[1:])
     losses = library("itertools").count(7)  # the loss is 7 at the first call, 8 at the second
     assert_close(optimizer.step(library("functools").partial(library("builtins").next, losses)), 7, name="the loss")
     assert_close(library("builtins").next(losses), 8, name="the loss of the next call")
-    assert_close(model.values, [value - 0.3 * grad.sign() for value, grad in zip(values, grads, strict=True)])
+    assert_close(
+        near.values + far.values, [value - 0.3 * grad.sign() for value, grad in zip(values, grads, strict=True)]
+    )
 
 
 @of_the_class
@@ -941,6 +1044,16 @@ def test_adam_class_calls_the_closure_before_it_moves_anything(learner, probe):
     model.backward(several(probe))
     optimizer.step(model.whole.zero_grad)  # after this closure there are no gradients to follow
     assert_close(model.values, values)
+
+
+@of_the_class
+def test_adam_class_follows_the_gradients_that_the_closure_computes(learner, probe):
+    values, grad = several(probe)[:1], probe.tensor("N D", dtype=torch.float64)
+    model = Model(learner, values)
+    optimizer = learner.Adam(model.parameters(), lr=0.3, eps=0.0)
+    backward = learner.library("functools").partial(model.torch.autograd.backward, model.parts[0].parameters(), [grad])
+    optimizer.step(backward)  # before this closure there are none
+    assert_close(model.values, [values[0] - 0.3 * grad.sign()])
 
 
 @of_the_class

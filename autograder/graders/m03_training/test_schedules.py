@@ -25,6 +25,11 @@ def rates(schedule, steps, *args, **options):
     return [schedule(step, *args, **options) for step in steps]
 
 
+def mixed(schedule, steps, *kinds):
+    """The learning rates of several schedules of one function, asked for in turn."""
+    return [schedule(step, *options) for step in steps for options in kinds]
+
+
 def peak(probe):
     return probe.scalar(0.2, 3.0)
 
@@ -48,10 +53,11 @@ def test_step_decay_keeps_the_rate_until_the_last_step_before_the_drop(learner, 
 
 
 def test_step_decay_drops_at_every_multiple_of_step_size(learner, probe):
-    lr, size, gamma = peak(probe), probe.size("S", at_least=3), probe.scalar(0.2, 0.8)
-    for times in (1, 2, 3):
-        before, at = rates(learner.step_decay, (times * size - 1, times * size), lr, size, gamma)
-        assert_close(at, gamma * before, name=f"the rate after drop {times}")
+    lr, gamma = peak(probe), probe.scalar(0.2, 0.8)
+    for size in (probe.size("S", at_least=3), 100 * probe.size("S")):
+        for drop in (1, 2, 3):
+            before, at, after = rates(learner.step_decay, [drop * size + i for i in (-1, 0, 1)], lr, size, gamma)
+            assert_close([at, after], [gamma * before] * 2, name=f"the rates after drop {drop}")
 
 
 @pytest.mark.stage("whole")
@@ -77,8 +83,9 @@ def test_step_decay_divides_by_ten_unless_told_otherwise(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_step_decay_does_not_depend_on_what_was_asked_before(learner, reference, probe):
-    lr, steps = peak(probe), probe.permutation(30).tolist()
-    assert_close(rates(learner.step_decay, steps, lr, 4, 0.7), rates(reference.step_decay, steps, lr, 4, 0.7))
+    lr, steps = peak(probe), probe.permutation(12).tolist()
+    kinds = ((lr, 4, 0.7), (0.5 * lr, 4, 0.7), (lr, 3, 0.7), (lr, 4, 0.6))
+    assert_close(mixed(learner.step_decay, steps, *kinds), mixed(reference.step_decay, steps, *kinds))
 
 
 @pytest.mark.stage("robust")
@@ -110,9 +117,10 @@ def test_exponential_decay_begins_with_the_rate_it_was_given(learner, probe):
 
 
 def test_exponential_decay_has_fallen_by_gamma_after_decay_steps(learner, probe):
-    lr, over, gamma = peak(probe), probe.size("S", at_least=3), probe.scalar(0.2, 0.8)
+    lr, gamma = peak(probe), probe.scalar(0.2, 0.8)
     expected = [gamma * lr, gamma**2 * lr, gamma**3 * lr]
-    assert_close(rates(learner.exponential_decay, (over, 2 * over, 3 * over), lr, gamma, over), expected)
+    for over in (probe.size("S", at_least=3), 100 * probe.size("S")):
+        assert_close(rates(learner.exponential_decay, (over, 2 * over, 3 * over), lr, gamma, over), expected)
 
 
 def test_exponential_decay_falls_by_one_share_at_every_step(learner, probe):
@@ -147,9 +155,16 @@ def test_exponential_decay_takes_off_a_tenth_of_the_rate_unless_told_otherwise(l
 
 @pytest.mark.stage("robust")
 def test_exponential_decay_does_not_depend_on_what_was_asked_before(learner, reference, probe):
-    lr, steps = peak(probe), probe.permutation(30).tolist()
-    expected = rates(reference.exponential_decay, steps, lr, 0.7, 4)
-    assert_close(rates(learner.exponential_decay, steps, lr, 0.7, 4), expected)
+    lr, steps = peak(probe), probe.permutation(12).tolist()
+    kinds = ((lr, 0.7, 4), (0.5 * lr, 0.7, 4), (lr, 0.6, 4), (lr, 0.7, 3))
+    assert_close(mixed(learner.exponential_decay, steps, *kinds), mixed(reference.exponential_decay, steps, *kinds))
+
+
+@pytest.mark.stage("robust")
+def test_exponential_decay_may_let_the_rate_grow_or_stay(learner, probe):
+    lr = peak(probe)
+    assert_close(rates(learner.exponential_decay, (0, 1, 2, 4, 6), lr, 2.25, 2), [lr * 1.5**i for i in (0, 1, 2, 4, 6)])
+    assert_close(rates(learner.exponential_decay, (0, 1, 9), lr, 1.0, 2), [lr] * 3, name="the rates at gamma = 1")
 
 
 @pytest.mark.stage("robust")
@@ -221,6 +236,7 @@ def test_cosine_annealing_takes_fractions_of_a_step(learner, probe):
     assert_close(learner.cosine_annealing(2.25, lr, 4.5, low), middle, name="the rate at step 2.25 of 4.5")
     assert_close(learner.cosine_annealing(0.5, lr, 1.5, low), quarter, name="the rate at step 0.5 of 1.5")
     assert_close(learner.cosine_annealing(4.75, lr, 4.5, low), low, name="the rate at step 4.75 of 4.5")
+    assert_close(learner.cosine_annealing(0.25, lr, 0.5, low), middle, name="the rate at step 0.25 of 0.5")
 
 
 @pytest.mark.stage("robust")
@@ -232,9 +248,9 @@ def test_cosine_annealing_rises_to_a_larger_rate(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_cosine_annealing_does_not_depend_on_what_was_asked_before(learner, reference, probe):
-    (lr, low), steps = valley(probe), probe.permutation(20).tolist()
-    expected = rates(reference.cosine_annealing, steps, lr, 17, low)
-    assert_close(rates(learner.cosine_annealing, steps, lr, 17, low), expected)
+    (lr, low), steps = valley(probe), probe.permutation(10).tolist()
+    kinds = ((lr, 7, low), (2.0 * lr, 7, low), (lr, 8, low), (lr, 7, 0.5 * low))
+    assert_close(mixed(learner.cosine_annealing, steps, *kinds), mixed(reference.cosine_annealing, steps, *kinds))
 
 
 # linear_warmup_cosine
@@ -319,18 +335,28 @@ def test_linear_warmup_cosine_without_a_warm_up_only_goes_down(learner, referenc
 
 
 @pytest.mark.stage("robust")
+def test_linear_warmup_cosine_may_warm_up_for_a_step_or_two(learner, reference, probe):
+    lr, low = valley(probe)
+    for warmup, rise in ((1, [0.0]), (2, [0.0, 0.5 * lr])):
+        found = rates(learner.linear_warmup_cosine, range(9), lr, warmup, 7, low)
+        assert_close(found[:warmup], rise, name="the rise")
+        assert_close(found[warmup:], rates(reference.cosine_annealing, range(9 - warmup), lr, 7 - warmup, low))
+
+
+@pytest.mark.stage("robust")
 def test_linear_warmup_cosine_refuses_a_warm_up_that_does_not_fit(learner, probe):
     for warmup, total in ((-1, 7), (7, 7), (9, 7)):
-        for step in (0, 3, 8):
+        for step in (8, 3, 0):
             with pytest.raises(ValueError):
                 learner.linear_warmup_cosine(step, peak(probe), warmup, total)
 
 
 @pytest.mark.stage("robust")
 def test_linear_warmup_cosine_does_not_depend_on_what_was_asked_before(learner, reference, probe):
-    options, steps = ramp(probe), probe.permutation(15).tolist()
-    expected = rates(reference.linear_warmup_cosine, steps, **options)
-    assert_close(rates(learner.linear_warmup_cosine, steps, **options), expected)
+    (lr, low), steps = valley(probe), probe.permutation(10).tolist()
+    kinds = ((lr, 3, 8, low), (2.0 * lr, 3, 8, low), (lr, 4, 8, low), (lr, 3, 9, low), (lr, 3, 8, 0.5 * low))
+    expected = mixed(reference.linear_warmup_cosine, steps, *kinds)
+    assert_close(mixed(learner.linear_warmup_cosine, steps, *kinds), expected)
 
 
 # one_cycle
@@ -430,8 +456,10 @@ def test_one_cycle_refuses_a_step_that_it_does_not_have(learner, probe):
 
 @pytest.mark.stage("robust")
 def test_one_cycle_does_not_depend_on_what_was_asked_before(learner, reference, probe):
-    options, steps = cycle(probe), probe.permutation(19).tolist()
-    assert_close(rates(learner.one_cycle, steps, **options), rates(reference.one_cycle, steps, **options))
+    lr, steps = peak(probe), probe.permutation(9).tolist()
+    kinds = [(lr, 9, 0.4, 3.0, 5.0), (2.0 * lr, 9, 0.4, 3.0, 5.0), (lr, 10, 0.4, 3.0, 5.0)]
+    kinds += [(lr, 9, 0.6, 3.0, 5.0), (lr, 9, 0.4, 4.0, 5.0), (lr, 9, 0.4, 3.0, 6.0)]
+    assert_close(mixed(learner.one_cycle, steps, *kinds), mixed(reference.one_cycle, steps, *kinds))
 
 
 # ReduceOnPlateau
@@ -527,20 +555,22 @@ def test_reduce_on_plateau_of_a_metric_exactly_at_the_threshold_is_bad(learner, 
     low = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, threshold=0.25)
     assert_close(follow(low, [8.0, 6.0, 5.5]), [lr, 0.5 * lr, 0.5 * lr], name='the rates in mode "min"')
     high = learner.ReduceOnPlateau(lr, mode="max", factor=0.5, patience=0, threshold=0.25)
-    assert_close(follow(high, [4.0, 5.0, 5.5]), [lr, 0.5 * lr, 0.5 * lr], name='the rates in mode "max"')
+    expected = [lr, 0.5 * lr, 0.5 * lr, 0.25 * lr]
+    assert_close(follow(high, [4.0, 5.0, 5.5, 5.4]), expected, name='the rates in mode "max"')
 
 
 def test_reduce_on_plateau_in_mode_max_wants_the_metric_to_rise(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, mode="max", factor=0.5, patience=0, threshold=0.25)
-    assert_close(follow(schedule, [4.0, 5.1, 6.5, 8.2, 9.0, 10.0]), [lr] * 4 + [0.5 * lr, 0.25 * lr])
+    assert_close(follow(schedule, [4.0, 5.1, 6.5, 8.2, 8.0, 10.0]), [lr] * 4 + [0.5 * lr, 0.25 * lr])
 
 
 def test_reduce_on_plateau_takes_any_first_metric_for_good(learner, probe):
     lr = peak(probe)
-    for mode, first in (("min", 1e20), ("max", 1e-20)):
-        schedule = learner.ReduceOnPlateau(lr, mode=mode, factor=0.5, patience=0)
-        assert_close(follow(schedule, [first, first]), [lr, 0.5 * lr], name=f"the rates in mode {mode!r}")
+    for mode, first, better in (("min", 1e20, 0.9e20), ("max", 1e-20, 1.1e-20)):
+        schedule = learner.ReduceOnPlateau(lr, mode=mode, factor=0.5, patience=1)
+        found = follow(schedule, [first, better, first, first])
+        assert_close(found, [lr] * 3 + [0.5 * lr], name=f"the rates in mode {mode!r}")
 
 
 def test_reduce_on_plateau_counts_no_bad_epochs_while_it_cools_down(learner, probe):
@@ -557,18 +587,34 @@ def test_reduce_on_plateau_remembers_a_best_from_its_cooldown(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, cooldown=1)
     # 3 is the best, told during the cooldown; 3.5 is worse than that, though better than the 4 before.
-    assert_close(follow(schedule, [4.0, 5.0, 3.0, 3.5, 6.0]), [lr, 0.5 * lr, 0.5 * lr, 0.25 * lr, 0.25 * lr])
+    assert_close(follow(schedule, [4.0, 5.0, 3.0, 3.5, 3.4]), [lr, 0.5 * lr, 0.5 * lr, 0.25 * lr, 0.25 * lr])
 
 
 def test_reduce_on_plateau_cools_down_to_the_end_whatever_the_metric(learner, probe):
     lr = peak(probe)
     schedule = learner.ReduceOnPlateau(lr, factor=0.5, patience=0, cooldown=3)
-    assert_close(follow(schedule, [4.0, 5.0, 3.0, 6.0, 6.0, 6.0]), [lr] + [0.5 * lr] * 4 + [0.25 * lr])
+    found = follow(schedule, [4.0, 5.0, 3.0, 6.0, 6.0, 6.0, 6.0])
+    assert_close(found, [lr] + [0.5 * lr] * 4 + [0.25 * lr] * 2)
 
 
 def test_reduce_on_plateau_goes_no_lower_than_min_lr(learner, probe):
     schedule = learner.ReduceOnPlateau(1.0, factor=0.5, patience=0, min_lr=0.3)
     assert_close(follow(schedule, [2.0] * 5), [1.0, 0.5, 0.3, 0.3, 0.3])
+
+
+@pytest.mark.stage("robust")
+def test_reduce_on_plateau_reduces_a_tiny_rate_too(learner, probe):
+    lr = 1e-9 * peak(probe)
+    found = follow(learner.ReduceOnPlateau(lr, factor=0.5, patience=0), [2.0] * 4)
+    assert_close([rate / lr for rate in found], [1.0, 0.5, 0.25, 0.125], name="the rates, as shares of the first")
+
+
+@pytest.mark.stage("robust")
+def test_reduce_on_plateau_with_a_threshold_of_zero_takes_any_improvement(learner, probe):
+    lr = peak(probe)
+    for mode, metrics in (("min", [2.0, 1.99999, 1.99998, 1.99998]), ("max", [2.0, 2.00001, 2.00002, 2.00002])):
+        schedule = learner.ReduceOnPlateau(lr, mode=mode, factor=0.5, patience=0, threshold=0.0)
+        assert_close(follow(schedule, metrics), [lr] * 3 + [0.5 * lr], name=f"the rates in mode {mode!r}")
 
 
 @pytest.mark.stage("whole")
