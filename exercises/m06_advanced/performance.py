@@ -112,11 +112,10 @@ def checkpoint_segments(
 ) -> Float[Tensor, "B ..."]:
     """Run layers one behind the other, but keep only the input of each segment; compute the rest again when it is needed.
 
-    A backward pass needs the activations of all layers, and they are what fills the memory. Here the layers are cut
-    into segments whose sizes differ by one at most. On the way forward a segment runs without recording, and its
-    input is kept, with `ctx.save_for_backward`: where it is changed in place in between, autograd raises a
-    RuntimeError. On the way back it runs once more from there, now recording, and is walked back at once. So every
-    layer runs twice, and what is kept at any time is the inputs of the segments and the activations of one.
+    A backward pass needs the activations of all layers, and they are what fills the memory. Here the layers are cut into
+    segments whose sizes differ by one at most. On the way forward a segment runs without recording, and its input is kept.
+    On the way back it runs once more from there, now recording, and is walked back at once. So every layer runs twice, and
+    what is kept at any time is the inputs of the segments and the activations of one.
 
     Write a `torch.autograd.Function` for a segment; `torch.utils.checkpoint`, which has one ready, is for later. Mind two
     things. A Function only gives gradients to tensors that it was called with: hand it the parameters too. And a layer that
