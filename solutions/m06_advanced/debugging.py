@@ -141,7 +141,8 @@ def evaluate_model(model: torch.nn.Module, batches: Iterable[tuple[Tensor, Tenso
     """The accuracy of a classifier, measured without changing it.
 
     Dropout is off and batch normalization uses its running statistics, which stay as they are, as do parameters and their
-    `.grad`. Afterwards the model is in the mode, training or evaluation, that it was in before.
+    `.grad`. Afterwards the model is in the mode, training or evaluation, that it was in before, and gradients are recorded,
+    or not, as they were.
 
     Symptom: two evaluations in a row give different accuracies, both too low, and the model gives other answers afterwards
     than before, though nobody has trained it.
@@ -192,7 +193,8 @@ def train_through_detach(
 ) -> list[float]:
     """Train an encoder and a head together to predict y: features = encoder(x), scaled to length 1 in each row; then head.
 
-    The gradient of the squared error goes all the way: through the head, through the scaling, into the encoder.
+    The gradient of the squared error goes all the way: through the head, through the scaling, into the encoder. A parameter
+    that is frozen stays as it is.
 
     Symptom: the loss falls a little and then no more, however long one trains. The parameters of the encoder are those of
     the beginning.
@@ -349,7 +351,7 @@ def train_with_exploding_rate(
         x: inputs, all of which take part in every step, (N, ...).
         y: targets, (N, ...).
         optimizer: of the model's parameters; its rates are overwritten.
-        steps: how many steps to take.
+        steps: how many steps to take, whatever the loss.
         lr: the rate after the warm-up.
         warmup: how many steps that takes, at least 1.
 
@@ -405,8 +407,8 @@ def overfit_one_batch(
     """The first thing to try with a new model: can it learn a single batch by heart? If not, something is broken.
 
     Train a copy of the model, in evaluation mode (dropout would keep the loss up), with `torch.optim.Adam` at the given
-    rate on this one batch, until the loss is at most `target`. The model itself stays as it is: parameters, their `.grad`,
-    running statistics and mode.
+    rate on this one batch, until the loss is at most `target`. Parameters that are frozen stay so. The model itself stays as
+    it is: parameters, their `.grad`, running statistics and mode.
 
     Args:
         model: what is to be tried.
@@ -517,7 +519,8 @@ def dead_unit_fraction(model: torch.nn.Module, batches: Iterable[Shaped[Tensor, 
     A unit that is zero everywhere passes no gradient on and so never wakes up. For an output (B, M) the units are the M
     columns; for the maps (B, M, Y, X) of a convolution they are the M maps, each alive if it is above zero at any place.
 
-    The model is run in the mode it is in, without recording gradients. Afterwards its hooks are gone.
+    The model is run in the mode it is in, without recording gradients. Afterwards its hooks are gone, and gradients are
+    recorded, or not, as they were.
 
     Args:
         model: what is to be looked into; its `torch.nn.ReLU` modules count, wherever in it they stand, and no others. The

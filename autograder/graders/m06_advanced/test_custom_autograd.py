@@ -9,12 +9,18 @@ DTYPES = (torch.float32, torch.float64)
 
 
 def keeping(pack, function, *inputs):
-    """The value of a function, and the tensors that ctx keeps as attributes; `pack` is told of every one that is saved."""
+    """The value of a function, what ctx keeps as attributes, and what is saved, of which `pack` is told as well."""
     import torch
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    saved = []
+
+    def save(tensor):
+        saved.append(tuple(tensor.shape))
+        return pack(tensor)
+
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         y = function(*inputs)
-    return y, [tuple(value.shape) for value in vars(y.grad_fn).values() if isinstance(value, torch.Tensor)]
+    return y, [tuple(value.shape) for value in vars(y.grad_fn).values() if isinstance(value, torch.Tensor)], saved
 
 
 def changed_in_between(function, x, beta):
@@ -91,11 +97,11 @@ def test_swish_and_its_gradients_have_the_shapes_and_dtypes_of_x_and_beta(learne
 def test_swish_of_a_case_computed_by_hand(learner):
     beta = torch.tensor(3.0, dtype=torch.float64).log() / 2.0  # σ is ¼, ½, ¾
     x = torch.tensor([-2.0, 0.0, 2.0], dtype=torch.float64)
-    y, (dx, dbeta) = learner.vjp(learner.Swish.apply, [x, beta], torch.tensor([1.0, 10.0, 3.0], dtype=torch.float64))
+    y, (dx, dbeta) = learner.vjp(learner.Swish.apply, [x, beta], torch.tensor([2.0, 10.0, 5.0], dtype=torch.float64))
     assert_close(y, torch.tensor([-0.5, 0.0, 1.5], dtype=torch.float64), name="y")
-    expected = torch.stack([0.25 - 0.375 * beta, 5.0 + 0.0 * beta, 2.25 + 1.125 * beta])
+    expected = torch.stack([0.5 - 0.75 * beta, 5.0 + 0.0 * beta, 3.75 + 1.875 * beta])
     assert_close(dx, expected, name="the gradient of x")
-    assert_close(dbeta, torch.tensor(3.0, dtype=torch.float64), name="the gradient of beta")  # (1 + 3) · 4 · 3/16
+    assert_close(dbeta, torch.tensor(5.25, dtype=torch.float64), name="the gradient of beta")  # (2 + 5) · 4 · 3/16
 
 
 def test_swish_lets_every_entry_through_a_gate_that_it_opens_itself(learner, probe):
@@ -139,7 +145,7 @@ def test_swish_keeps_x_and_beta_for_the_backward_pass_and_nothing_else(learner, 
         kept.append(tuple(tensor.shape))
         return tensor
 
-    y, attributes = there(learner, keeping)(pack, learner.Swish.apply, x, beta)
+    y, attributes, _ = there(learner, keeping)(pack, learner.Swish.apply, x, beta)
     assert_close(y.detach(), swish(x, beta).detach())
     assert sorted(kept) == [(), tuple(x.shape)], "what is kept is one tensor like x and one like beta"
     assert_close(attributes, [], name="the shapes of tensors that are attributes of ctx")
@@ -187,6 +193,9 @@ def test_swish_survives_huge_inputs(learner, reference, probe):
     x, dy, beta = probe.tensor(probe.extreme("N D")), probe.tensor("N D"), beta_of(probe, torch.float32)
     got = learner.vjp(learner.Swish.apply, [x, beta], dy)
     assert_close(got, reference.vjp(reference.Swish.apply, [x, beta], dy), name="[y, gradients]")
+    negative = [-x.abs().double(), beta.double()]  # hardly anything comes through
+    got = learner.vjp(learner.Swish.apply, negative, dy.double())
+    assert_close(got, reference.vjp(reference.Swish.apply, negative, dy.double()), name="[y, gradients] below 0")
 
 
 @pytest.mark.stage("robust")
@@ -239,8 +248,9 @@ def test_straight_through_round_cuts_off_at_low_and_high(learner, probe):
 
 def test_straight_through_round_lets_the_gradient_through_where_x_is_inside(learner, probe):
     x, dy = 5.0 * probe.tensor("N D", dtype=torch.float64), probe.tensor("N D", dtype=torch.float64)
-    _, (dx, *_) = learner.vjp(learner.StraightThroughRound.apply, [x, -100, 90], dy)
-    assert_close(dx, dy, name="the gradient of x")
+    for size in (1.0, 1e-9, 1e6):
+        _, (dx, *_) = learner.vjp(learner.StraightThroughRound.apply, [x, -100, 90], size * dy)
+        assert_close(dx, size * dy, name=f"the gradient of x, where dy is about {size:g}")
 
 
 def test_straight_through_round_stops_the_gradient_where_x_is_outside(learner, probe):
@@ -356,13 +366,13 @@ def test_gradient_reversal_does_nothing_on_the_way_forward(learner, probe):
 
 def test_gradient_reversal_turns_the_gradient_round_and_scales_it(learner, probe):
     x, dy = probe.tensor("N D", dtype=torch.float64), probe.tensor("N D", dtype=torch.float64)
-    for scale in (probe.scalar(0.2, 0.9), probe.scalar(1.5, 4.0)):
-        _, (dx, *_) = learner.vjp(learner.GradientReversal.apply, [x, scale], dy)
-        assert_close(dx, -scale * dy, name="the gradient of x")
+    for scale, size in ((probe.scalar(0.2, 0.9), 1.0), (probe.scalar(1.5, 4.0), 1e-9), (probe.scalar(1.5, 4.0), 1e6)):
+        _, (dx, *_) = learner.vjp(learner.GradientReversal.apply, [x, scale], size * dy)
+        assert_close(dx, -scale * size * dy, name=f"the gradient of x, where dy is about {size:g}")
 
 
 def test_gradient_reversal_with_scale_zero_lets_no_gradient_through(learner, probe):
-    x, dy, other = probe.tensor("N D"), probe.tensor("N D"), probe.scalar(1.5, 4.0)
+    x, dy, other = probe.tensor("N D"), probe.tensor("N D"), probe.scalar(0.2, 0.9)
     for scale in (other, 0.0):
         y, (dx, *_) = learner.vjp(learner.GradientReversal.apply, [x, scale], dy)
         assert_close(y, x, name="y")
@@ -395,6 +405,8 @@ def test_gradient_reversal_leaves_the_gradient_that_comes_in_as_it_is(learner, p
 @pytest.mark.stage("whole")
 def test_gradient_reversal_can_be_differentiated_twice(learner, probe):
     x, dy, scale = probe.tensor("N D", dtype=torch.float64), probe.tensor("N D", dtype=torch.float64), 1.75
+    _, (once, *_) = learner.vjp(learner.GradientReversal.apply, [x, scale], dy)
+    assert_close(once, -scale * dy, name="the first slopes")
     # dL/dx is -scale · 2 · dy · y, and on the way back through y the gradient is reversed once more.
     got = there(learner, slopes_of_slopes)(learner.GradientReversal.apply, x, dy, scale)
     expected = -4.0 * scale**3 * dy**2 * x, 4.0 * scale**2 * dy * x**2

@@ -69,6 +69,7 @@ def test_focal_loss_plays_an_easy_example_down_and_leaves_a_hard_one(learner, pr
 
 def test_focal_loss_has_gamma_two_and_alpha_a_quarter_unless_told(learner, probe):
     logits, targets = answers(probe, "N D")
+    logits, targets = torch.cat([logits, 0.5 * logits]), torch.cat([targets, 1.0 - targets])
     assert_close(learner.focal_loss(logits, targets), focal(logits, targets, 2.0, 0.25))
 
 
@@ -340,8 +341,16 @@ def test_triplet_loss_of_equal_rows_with_different_labels(learner, probe):
 @pytest.mark.stage("robust")
 def test_triplet_loss_of_rows_that_lie_far_from_the_origin(learner, probe):
     embeddings, labels = people(probe, torch.float32)
-    rows = embeddings + 1000.0
-    assert_close(learner.triplet_loss(rows, labels, margin=4.0), hardest(rows, labels, 4.0))
+    for rows, margin in ((embeddings + 1000.0, 4.0), (1e6 * embeddings, 3e6)):
+        assert_close(learner.triplet_loss(rows, labels, margin=margin), hardest(rows, labels, margin))
+
+
+@pytest.mark.stage("robust")
+def test_triplet_loss_of_many_rows_that_lie_far_from_the_origin(learner, reference, probe):
+    (first, labels), (second, _), (third, _) = (people(probe, torch.float32) for _ in range(3))
+    rows, labels = torch.cat([first, second, third]) + 4000.0, torch.cat([labels, labels + 50, labels])
+    expected = reference.triplet_loss(rows.double(), labels, margin=4.0)
+    assert_close(learner.triplet_loss(rows, labels, margin=4.0), expected.float())
 
 
 def pairs(probe, dtype=torch.float64):
@@ -375,6 +384,7 @@ def test_info_nce_of_a_case_computed_by_hand(learner):
 def test_info_nce_does_not_look_at_the_length_of_rows(learner, probe):
     (x, y), temperature = pairs(probe), probe.scalar(0.2, 0.8)
     lengths, others = probe.uniform("N 1", 0.1, 9.0), probe.uniform("N 1", 0.1, 9.0)
+    lengths[0] = others[1] = 1e-7
     got = learner.info_nce(x * torch.from_numpy(lengths), y * torch.from_numpy(others), temperature)
     assert_close(got, contrast(x, y, temperature))
 

@@ -255,6 +255,25 @@ def test_integrated_gradients_takes_fifty_steps_unless_told(learner, probe):
     assert_close(learner.integrated_gradients(there(learner, network)(state), x, targets), expected)
 
 
+def test_integrated_gradients_takes_as_many_steps_as_it_is_told(learner):
+    cubed, x = made(learner, "lambda x: x[:, :, 0, 0] ** 3"), torch.tensor([[[[2.0]]]], dtype=F64)
+    steps = 150  # the mean of ((k + ½) / steps)² is ⅓ - 1 / (12 · steps²)
+    expected = 8.0 * (1.0 - 0.25 / steps**2) * torch.ones_like(x)
+    assert_close(learner.integrated_gradients(cubed, x, torch.tensor([0]), steps=steps), expected)
+
+
+def test_integrated_gradients_calls_the_model_with_n_images_at_a_time(learner, probe):
+    state, x, targets = question(probe)
+    model, seen = there(learner, network)(state), []
+
+    def look(module, inputs, output):
+        seen.append(len(output))
+
+    model.register_forward_hook(look)
+    learner.integrated_gradients(model, x, targets, steps=3)
+    assert set(seen) == {len(x)}, f"the model is called with {len(x)} images at a time, not with {seen}"
+
+
 def test_integrated_gradients_are_complete(learner, probe):
     quadratic = made(learner, "lambda w, v: lambda x: (x.flatten(1) @ w.T) * (x.flatten(1) @ v.T)")
     w, v = probe.tensor("K C Y X", dtype=F64), probe.tensor("K C Y X", dtype=F64)
@@ -527,6 +546,17 @@ def test_occlusion_map_equals_the_reference_and_loops(learner, reference, probe)
         got = learner.occlusion_map(there(learner, network)(state), x, targets, **options)
         assert_close(got, reference.occlusion_map(there(reference, network)(state), x, targets, **options))
         assert_close(got, losses_here(state, x, targets, *options.values()))
+
+
+@pytest.mark.stage("robust")
+def test_occlusion_map_asks_about_several_classes_of_a_single_image(learner, probe):
+    w = probe.tensor("K C Y X", dtype=F64)
+    image, targets = probe.tensor("1 C Y X", dtype=F64), torch.arange(len(w))
+    of_all = made(
+        learner, "lambda occlusion_map, model, image, t: occlusion_map(model, image.expand(len(t), -1, -1, -1), t, 1)"
+    )
+    got = of_all(learner.occlusion_map, made(learner, LINEAR)(w.flatten(1)), image, targets)
+    assert_close(got, (w * image).sum(dim=1), name="the maps of one image, expanded, for each class")
 
 
 @pytest.mark.stage("robust")

@@ -183,6 +183,16 @@ def test_dynamic_loss_scaler_skips_a_step_that_overflowed(learner, probe):
         assert_close(found, state, name=f"the parameters after {case}")
 
 
+def test_dynamic_loss_scaler_takes_large_numbers_for_fine(learner, probe):
+    state = two_layers(probe)
+    model, scaler = network(learner, state), learner.DynamicLossScaler(init_scale=2.0)
+    found = {name: torch.full_like(value, 3e38) for name, value in state.items()}  # two of them are beyond float32
+    round_of(learner, model, sgd(learner, model), scaler, found)
+    expected = expected_after(state, [{name: gradient / 2.0 for name, gradient in found.items()}])
+    assert_close(dict(model.state_dict()), expected, name="the parameters")
+    assert_close(scaler.get_scale(), 2.0, name="the scale")
+
+
 def test_dynamic_loss_scaler_skips_it_also_where_the_gradients_were_unscaled_before(learner, probe):
     state = two_layers(probe)
     model, scaler = network(learner, state), learner.DynamicLossScaler(init_scale=16.0)
@@ -236,11 +246,11 @@ def test_dynamic_loss_scaler_counts_good_steps_in_a_row(learner, probe):
 
 
 def many_good_steps(scaler, optimizer):
-    """The scale after 1999 and after 2000 steps without any gradient, and after an overflow."""
+    """The scale after 1999, 2000 and 2001 steps without any gradient, and after an overflow."""
     import torch
 
     found = []
-    for steps in (1999, 1):
+    for steps in (1999, 1, 1):
         for _ in range(steps):
             scaler.step(optimizer)
             scaler.update()
@@ -255,7 +265,8 @@ def test_dynamic_loss_scaler_has_the_defaults_that_were_agreed(learner):
     torch_there = learner.library("torch")
     optimizer = torch_there.optim.SGD(torch_there.nn.PReLU().parameters(), lr=0.1)
     found = there(learner, many_good_steps)(learner.DynamicLossScaler(), optimizer)
-    assert_close(found, [65536.0, 131072.0, 65536.0], name="the scales after 1999 and 2000 steps, and an overflow")
+    expected = [65536.0, 131072.0, 131072.0, 65536.0]
+    assert_close(found, expected, name="the scales after 1999, 2000 and 2001 steps, and an overflow")
 
 
 @pytest.mark.stage("whole")
@@ -296,11 +307,12 @@ def test_dynamic_loss_scaler_refuses_to_unscale_twice(learner, probe):
     scaler.unscale_(optimizer)
     with pytest.raises(RuntimeError):
         scaler.unscale_(optimizer)
+    expected = {name: gradient / 16.0 for name, gradient in found.items()}
+    assert_close(there(learner, take)(model), expected, name="the gradients after the second call")
     scaler.step(optimizer)
     scaler.update()
     there(learner, give)(model, found)
     scaler.unscale_(optimizer)
-    expected = {name: gradient / 16.0 for name, gradient in found.items()}
     assert_close(there(learner, take)(model), expected, name="the gradients of the next step")
 
 
@@ -432,13 +444,15 @@ def test_autocast_step_returns_the_loss_before_the_step_without_its_scale(learne
 
 def test_autocast_step_follows_the_gradient_of_this_batch_alone(learner, probe):
     state = two_layers(probe)
-    model, (x, y) = network(learner, state), batch(probe)
-    there(learner, give)(model, gradients(probe, state))
-    learner.autocast_step(model, mse(learner), sgd(learner, model), grad_scaler(learner, init_scale=2.0), x, y)
-    expected = step_here(state, x, y, torch.bfloat16)[1]
-    moved = {name: value - state[name] for name, value in model.state_dict().items()}
-    wanted = {name: value - state[name] for name, value in expected.items()}
-    assert_close(moved, wanted, name="how far the parameters have moved")
+    x, targets = batch(probe)
+    for y in (targets, 1000.0 * targets):
+        model = network(learner, state)
+        there(learner, give)(model, gradients(probe, state))
+        learner.autocast_step(model, mse(learner), sgd(learner, model), grad_scaler(learner, init_scale=2.0), x, y)
+        expected = step_here(state, x, y, torch.bfloat16)[1]
+        moved = {name: value - state[name] for name, value in model.state_dict().items()}
+        wanted = {name: value - state[name] for name, value in expected.items()}
+        assert_close(moved, wanted, name="how far the parameters have moved")
 
 
 def test_autocast_step_scales_the_loss_before_the_backward_pass(learner, probe):
@@ -467,11 +481,15 @@ def test_autocast_step_updates_the_scale_once(learner, probe):
 
 def test_autocast_step_skips_a_step_that_overflowed(learner, probe):
     state = two_layers(probe)
-    model, (x, y), scaler = network(learner, state), batch(probe), grad_scaler(learner, init_scale=64.0)
+    model, (x, y) = network(learner, state), batch(probe)
+    scaler, optimizer = grad_scaler(learner, init_scale=64.0, growth_interval=1), sgd(learner, model)
+    learner.autocast_step(model, mse(learner), optimizer, scaler, x, y)
+    before = dict(model.state_dict())
+    assert_close(scaler.get_scale(), 128.0, name="the scale after a good step")
     y[0, 0] = float("inf")
-    learner.autocast_step(model, mse(learner), sgd(learner, model), scaler, x, y)
-    assert_close(dict(model.state_dict()), state, name="the parameters")
-    assert_close(scaler.get_scale(), 32.0, name="the scale")
+    learner.autocast_step(model, mse(learner), optimizer, scaler, x, y)
+    assert_close(dict(model.state_dict()), before, name="the parameters")
+    assert_close(scaler.get_scale(), 64.0, name="the scale")
 
 
 def embedding(state):
@@ -543,7 +561,8 @@ def test_find_overflow_of_a_case_computed_by_hand(learner):
 def test_find_overflow_counts_every_entry_of_either_sign(learner, probe):
     x = probe.tensor(probe.extreme("B N D"))
     expected = int((x.abs() * 500.0 > 65520.0).sum())
-    assert_close(learner.find_overflow({"x": x, "y": 0.01 * x}, scale=500.0), {"x": expected})
+    tensors = {"x": x, "y": 0.01 * x, "vanishes": 1e-30 * x, "many": torch.full((61, 67), -1e9)}
+    assert_close(learner.find_overflow(tensors, scale=500.0), {"x": expected, "many": 61 * 67})
 
 
 def test_find_overflow_counts_what_was_inf_or_nan_before(learner):

@@ -96,7 +96,18 @@ def test_vectorize_me_gives_a_row_that_is_alone_zero(learner, probe):
 
 def test_vectorize_me_takes_an_empty_cluster_for_nobodys_next(learner, probe):
     x, labels = clustered(probe, 0, 4, 0, 3, 2, 0)
-    assert_close(learner.vectorize_me(x, labels, 6, made(learner, BY_STEPS)), silhouettes(x, labels, by_steps))
+    expected = silhouettes(x, labels, by_steps)
+    for scale in (1.0, 1e12):  # silhouettes have no unit
+        got = learner.vectorize_me(scale * x, labels, 6, made(learner, BY_STEPS))
+        assert_close(got, expected, name=f"the silhouettes of rows that are about {scale:g} apart")
+
+
+def test_vectorize_me_gives_rows_in_one_place_one(learner, probe):
+    x, labels = clustered(probe, 3, 4, 1)
+    x[labels == 0] = x[labels == 0][:1].clone()
+    got = learner.vectorize_me(x, labels, 3, made(learner, BY_STEPS))
+    assert_close(got[labels == 0], torch.ones(3, dtype=F64), name="those of a cluster whose rows are all equal")
+    assert_close(got, silhouettes(x, labels, by_steps))
 
 
 def operations_of(function, *inputs):
@@ -269,8 +280,16 @@ def test_accumulate_gradients_takes_a_step_for_every_few_batches(learner, probe)
 
 def test_accumulate_gradients_takes_a_last_step_with_what_is_left(learner, probe):
     state, batches = weights(probe), batches_of(probe, 4, 2, 3, 5, 1)
-    expected = descended(state, [batches[:3], batches[3:]], 0.3)
-    assert_close(accumulated(learner, state, batches, 3), expected, name="(parameters, losses)")
+    for count in (5, 4):
+        expected = descended(state, [batches[:3], batches[3:count]], 0.3)
+        name = f"(parameters, losses) of {count} batches, three for each step"
+        assert_close(accumulated(learner, state, batches[:count], 3), expected, name=name)
+
+
+def test_accumulate_gradients_makes_one_step_of_many_batches(learner, probe):
+    state, batches = weights(probe), batches_of(probe, *[1, 2] * 20)
+    expected = descended(state, [batches], 0.3)
+    assert_close(accumulated(learner, state, batches, 40), expected, name="(parameters, losses)")
 
 
 def test_accumulate_gradients_starts_without_the_gradients_that_were_there(learner, probe):
@@ -373,12 +392,13 @@ def test_accumulate_gradients_leaves_frozen_parameters_alone(learner, probe):
 
 
 def stack(state, drop=0.0):
-    """Seven layers: linear, tanh, linear, dropout, tanh, linear, tanh."""
+    """Seven layers: linear, tanh with dropout, linear, dropout, tanh, linear, tanh."""
     import torch
 
     (m, d), (k, _), (c, _) = (state[name].shape for name in ("0.weight", "2.weight", "5.weight"))
     nn = torch.nn
-    layers = nn.Linear(d, m), nn.Tanh(), nn.Linear(m, k), nn.Dropout(drop), nn.Tanh(), nn.Linear(k, c), nn.Tanh()
+    first = nn.Sequential(nn.Tanh(), nn.Dropout(drop))
+    layers = nn.Linear(d, m), first, nn.Linear(m, k), nn.Dropout(drop), nn.Tanh(), nn.Linear(k, c), nn.Tanh()
     model = nn.Sequential(*layers).to(state["0.weight"].dtype)
     model.load_state_dict(state)
     return model
@@ -674,6 +694,13 @@ def kinds_after(to_device, kinds):
     return kinds(to_device([1, {}, ()], "meta"))
 
 
+def test_to_device_lets_gradients_through(learner, probe):
+    x = probe.tensor("N D", dtype=F64)
+    slope = "lambda to_device, x: [to_device([x], 'cpu')[0].square().sum().backward(), x.grad][1]"
+    got = made(learner, slope)(learner.to_device, x.clone().requires_grad_())
+    assert_close(got, 2.0 * x, name="the gradient of a tensor that was brought to a device")
+
+
 def test_to_device_keeps_the_order_of_keys(learner):
     keys = "lambda to_device: [*to_device({'z': [1.5], 3: 4, 'a': {2: 'b'}, ('t', 1): None}, 'meta')]"
     assert_close(made(learner, keys)(learner.to_device), ["z", 3, "a", ("t", 1)], name="the keys")
@@ -688,10 +715,12 @@ def test_to_device_gives_a_named_tuple_of_its_class(learner):
 def test_to_device_hands_on_anything_else(learner):
     after, _ = moved(learner, "[1, 2.5, 'text', None, True, b'bytes', 3j]", "meta")
     assert_close(after, ("list", [1, 2.5, "text", None, True, b"bytes", 3j]))
-    same = "lambda to_device: [(lambda thing: to_device([thing], 'meta')[0] is thing)(thing) for thing in ({1, 2}, object(), len)]"
-    assert_close(
-        made(learner, same)(learner.to_device), [True] * 3, name="whether a set, an object, a function stay the same"
+    same = (
+        "lambda to_device: [to_device([thing], 'meta')[0] is thing"
+        " for thing in ({1, 2}, object(), len, __import__('numpy').ones(2))]"
     )
+    names = "whether a set, an object, a function, an array stay the same"
+    assert_close(made(learner, same)(learner.to_device), [True] * 4, name=names)
 
 
 def test_to_device_changes_nothing_that_was_given(learner):
@@ -756,20 +785,21 @@ def of_a_subclass():
         pass
 
     counts = collections.defaultdict(list, a=torch.ones(1))
-    return [Items([torch.ones(2)]), counts, collections.OrderedDict(b=torch.ones(3)), Both([torch.ones(4), 1])]
+    ordered = collections.OrderedDict(b=torch.ones(3))
+    return [Items([torch.ones(2)]), counts, ordered, Both([torch.ones(4), 1]), [[torch.ones(5)]]]
 
 
 def devices_in(to_device, make):
-    found, counts, ordered, both = to_device(make(), "meta")
+    found, counts, ordered, both, plain = to_device(make(), "meta")
     return [isinstance(found, list), isinstance(counts, dict), isinstance(ordered, dict), isinstance(both, tuple)], [
-        tensor.device.type for tensor in (*found, counts["a"], ordered["b"], both[0])
+        tensor.device.type for tensor in (*found, counts["a"], ordered["b"], both[0], plain[0][0])
     ]
 
 
 @pytest.mark.stage("robust")
 def test_to_device_goes_into_lists_dicts_and_tuples_of_a_subclass(learner):
     got = there(learner, devices_in)(learner.to_device, there(learner, of_a_subclass))
-    assert_close(got, ([True] * 4, ["meta"] * 4), name="(list, dict, dict, tuple?; the devices of their tensors)")
+    assert_close(got, ([True] * 4, ["meta"] * 5), name="(list, dict, dict, tuple?; the devices of their tensors)")
 
 
 def packed(to_device):
