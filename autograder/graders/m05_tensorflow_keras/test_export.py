@@ -1,6 +1,7 @@
 """Hidden checks of SavedModel and TFLite: files are written, read again and run."""
 
 import shutil
+import tempfile
 from functools import cache
 
 import numpy as np
@@ -90,9 +91,11 @@ def test_export_saved_model_names_its_input_and_its_outputs(learner, probe, scra
 
 def test_export_saved_model_serves_raw_features_in_batches_of_any_size(learner, probe, scratch):
     x, mean, scale = raw_features(probe, "11 D")
+    x[2] = mean + 15.0 * scale * probe.signs("D")  # far out
     model, weights = linear(learner, probe)
     learner.export_saved_model(model, str(scratch / "model"), mean.astype(np.float32), scale)
     assert_close([tensor(weight) for weight in model.get_weights()], [tensor(weight) for weight in weights])
+    assert len(model.trainable_weights) == 2, "the model can be trained on"
     serve = served(learner, scratch / "model")
     for rows in (slice(0, 1), slice(1, 4), slice(0, 11)):
         got = serve(features=tensor(x[rows]))
@@ -182,6 +185,14 @@ def test_convert_to_tflite_quantizes_when_it_is_told_so(learner, probe, scratch)
     assert len(flatbuffer) < 0.6 * 4 * 48 * 64, "quantized weights take a quarter"
 
 
+def test_convert_to_tflite_leaves_the_folder_as_it_was(learner, probe, scratch):
+    factor = probe.scalar(0.2, 3.0)
+    save(scratch / "model", lambda features: {"y": factor * features}, 3)
+    before = sorted(str(path) for path in scratch.rglob("*"))
+    assert learner.convert_to_tflite(str(scratch / "model"))[4:8] == b"TFL3", "it gives a flatbuffer"
+    assert_close(sorted(str(path) for path in scratch.rglob("*")), before, name="the files")
+
+
 @pytest.mark.stage("whole")
 def test_convert_to_tflite_equals_the_reference(learner, reference, probe, scratch, tmp_path):
     x, (serve, _) = probe.normal("N 48"), wide(probe)
@@ -204,11 +215,11 @@ KERNEL = np.array([[1.5, -0.5, 0.25], [-2.0, 0.75, 1.0], [0.5, 1.25, -1.5], [-0.
 
 
 @cache
-def classifier():
+def classifier(sign=1.0):
     """A TFLite model with two outputs, softmax and argmax of x · KERNEL."""
 
     def serve(features):
-        logits = tf.matmul(features, tensor(KERNEL))
+        logits = tf.matmul(features, tensor(sign * KERNEL))
         return {"probabilities": tf.nn.softmax(logits), "label": tf.argmax(logits, axis=-1)}
 
     return flatbuffer_of(serve, 5)
@@ -218,6 +229,17 @@ def classifier():
 def total():
     """A TFLite model with other names."""
     return flatbuffer_of(lambda pixels: {"total": tf.reduce_sum(pixels**2, axis=1)}, 5, name="pixels")
+
+
+@cache
+def counts():
+    """A TFLite model of whole numbers with three outputs, and with a signature of another name."""
+    module = tf.Module()
+    spec = tf.TensorSpec((None, 5), tf.int32, name="counts")
+    module.count = tf.function(lambda counts: {"first": counts, "last": 2 * counts, "middle": 3 * counts}, [spec])
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"count": module.count})
+        return tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["count"]).convert()
 
 
 def classified(x):
@@ -235,7 +257,7 @@ def test_tflite_predict_returns_every_output_by_its_name(learner, probe):
 
 
 def test_tflite_predict_takes_any_number_of_rows(learner, probe):
-    for rows in (1, 2, 17):
+    for rows in (1, 2, 17, 1100):
         x = probe.normal(rows, 5).astype(np.float32)
         assert_close(learner.tflite_predict(classifier(), x), classified(x), name=f"the outputs for {rows} rows")
 
@@ -245,6 +267,12 @@ def test_tflite_predict_takes_rows_of_float64(learner, probe):
     assert_close(learner.tflite_predict(classifier(), x), classified(x))
     x = x.astype(np.float16)
     assert_close(learner.tflite_predict(classifier(), x), classified(x.astype(np.float64)))
+
+
+def test_tflite_predict_takes_dtype_names_and_signature_from_the_model(learner, probe):
+    x = probe.integers("N 5", 90).astype(np.float32)
+    whole = x.astype(np.int32)
+    assert_close(learner.tflite_predict(counts(), x), {"first": whole, "last": 2 * whole, "middle": 3 * whole})
 
 
 @pytest.mark.stage("whole")
@@ -258,5 +286,6 @@ def test_tflite_predict_reads_names_from_the_model(learner, reference, probe):
 @pytest.mark.stage("robust")
 def test_tflite_predict_keeps_models_apart(learner, probe):
     x = probe.normal("N 5").astype(np.float32)
-    for expected, flatbuffer in ((classified(x), classifier()), ({"total": (x**2).sum(axis=1)}, total())) * 2:
+    models = (classified(x), classifier()), ({"total": (x**2).sum(axis=1)}, total()), (classified(-x), classifier(-1.0))
+    for expected, flatbuffer in models * 2:
         assert_close(learner.tflite_predict(flatbuffer, x), expected)
