@@ -92,7 +92,7 @@ def tflite_predict(flatbuffer: bytes, x: Float[np.ndarray, "N D"]) -> dict[str, 
     """Run a TFLite model on any number of rows, with `tf.lite.Interpreter`.
 
     Args:
-        flatbuffer: a model with one signature, of any name, of one input and any number of outputs.
+        flatbuffer: a model with one signature, of one input and any number of outputs.
         x: the rows, (N, D), of any float dtype; the interpreter wants the dtype of the model's input, which may be int32.
 
     Returns:
