@@ -24,10 +24,10 @@ def make_dataset(
 ) -> tf.data.Dataset:
     """Batches of (inputs, labels): map, cache, shuffle, batch, prefetch, in this order.
 
-    The transform is applied to the input of each example by itself and only once: the cache keeps what it gave, and later
-    epochs take that. With a seed the examples are shuffled, all of them among each other and anew in every epoch, and
-    the same seed gives the same orders again. The prefetch at the end, of `tf.data.AUTOTUNE` batches, lets the next ones
-    be made while the model is busy.
+    The transform is applied to the input of each example by itself and only once: the cache keeps what it gave, and
+    later epochs take that. With a seed the examples are shuffled, all of them among each other and anew in every
+    epoch, and the same seed gives the same orders again; what the program draws elsewhere does not depend on it. The
+    prefetch at the end, of `tf.data.AUTOTUNE` batches, lets the next ones be made while the model is busy.
 
     Args:
         x: the inputs, one for each example along the first axis; at least one.

@@ -22,7 +22,7 @@ def export_saved_model(
     A converter has to find the weights: `keras.export.ExportArchive` tracks them for it.
 
     Args:
-        model: a built Keras model from standardized features (N, D) to logits (N, C), float32.
+        model: a built Keras model from standardized features (N, D) to logits (N, C), float32; stays as it is.
         path: the folder to write; it does not exist yet.
         mean: of each feature, as in training, (D,); float32 or float64.
         scale: the standard deviation of each feature, as in training, (D,); float32 or float64.
@@ -61,7 +61,7 @@ def convert_to_tflite(path: str, *, quantize: bool = False) -> bytes:
     """Turn a SavedModel into a TFLite flatbuffer: one piece of bytes with the graph and its weights.
 
     Args:
-        path: the folder of a SavedModel with the signature "serving_default".
+        path: the folder of a SavedModel with the signature "serving_default"; it is only read.
         quantize: whether to store large weights in 8 bits (`tf.lite.Optimize.DEFAULT`), for a quarter of the size and
             slightly other outputs.
 
@@ -93,7 +93,7 @@ def tflite_predict(flatbuffer: bytes, x: Float[np.ndarray, "N D"]) -> dict[str, 
 
     Args:
         flatbuffer: a model with one signature, of one input and any number of outputs.
-        x: the rows, (N, D), of any float dtype; the interpreter wants the dtype of the model's input.
+        x: the rows, (N, D), of any float dtype; the interpreter wants the dtype of the model's input, which may be int32.
 
     Returns:
         Every output by its name in the signature.

@@ -70,7 +70,8 @@ def boolean_mask_mean(x: Float[tf.Tensor, "B T D"], mask: Bool[tf.Tensor, "B T"]
 def gradient(f: Callable[[tf.Tensor], tf.Tensor], x: Float[tf.Tensor, "..."]) -> Float[tf.Tensor, "..."]:
     """The gradient at x of the sum of f(x), by automatic differentiation with `tf.GradientTape`.
 
-    Where f(x) is a single number the sum is that number. Where f does not depend on x the gradient is zero.
+    Where f(x) is a single number the sum is that number. Where f does not depend on x the gradient is zero. It can itself be
+    differentiated: `gradient(lambda x: gradient(f, x), x)`.
 
     Args:
         f: a function of one tensor, made of TensorFlow's operations.
@@ -99,7 +100,7 @@ def gradient(f: Callable[[tf.Tensor], tf.Tensor], x: Float[tf.Tensor, "..."]) ->
 def second_derivative(f: Callable[[tf.Tensor], tf.Tensor], x: Float[tf.Tensor, "..."]) -> Float[tf.Tensor, "..."]:
     """The second derivative f''(x) of a function that acts on each entry by itself, with one tape inside another.
 
-    Where f does not depend on x, or only linearly, it is zero.
+    Where f does not depend on x, or only linearly, it is zero. It can itself be differentiated.
 
     Args:
         f: takes a tensor to one of the same shape, each entry to a number that depends on this entry alone (like `tf.sin`).

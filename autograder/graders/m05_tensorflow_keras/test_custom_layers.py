@@ -240,11 +240,34 @@ def test_residual_with_an_inner_layer_of_zeros_is_the_identity(learner, probe):
 def test_residual_scales_the_inner_layer_alone(learner, probe):
     seeded(learner)
     inner, weights = inner_dense(learner, probe, activation="relu")
-    scale, x = probe.scalar(0.2, 3.0), probe.normal("N D")
-    layer = learner.Residual(inner, scale=scale)
+    x = probe.normal("N D")
+    for scale in (probe.scalar(0.2, 3.0), 0.0):
+        layer = learner.Residual(inner, scale=scale)
+        layer.build((None, probe.size("D")))
+        layer.set_weights(weights)
+        expected = x + scale * relu(x @ weights[0].numpy() + weights[1].numpy())
+        assert_close(layer(tensor(x)), tensor(expected), name=f"with a scale of {scale}")
+
+
+def test_residual_works_in_the_dtype_that_it_is_given(learner, probe):
+    seeded(learner)
+    inner, weights = inner_dense(learner, probe, dtype="float64")
+    layer, x = learner.Residual(inner, scale=0.3, dtype="float64"), probe.normal("N D")
     layer.build((None, probe.size("D")))
     layer.set_weights(weights)
-    assert_close(layer(tensor(x)), tensor(x + scale * relu(x @ weights[0].numpy() + weights[1].numpy())))
+    expected = x + 0.3 * (x @ weights[0].numpy().astype(float) + weights[1].numpy())
+    assert_close(layer(tensor(x, tf.float64)), tensor(expected, tf.float64))
+
+
+def test_residual_lets_gradients_through_the_skip_and_through_the_inner_layer(learner, probe):
+    seeded(learner)
+    inner, weights = inner_dense(learner, probe)
+    layer, x, dy = learner.Residual(inner, scale=0.5), probe.normal("N D"), probe.normal("N D")
+    layer.build((None, probe.size("D")))
+    layer.set_weights(weights)
+    slopes = made(learner, "lambda layer: tf.function(lambda x, dy: tf.gradients(layer(x), x, dy))")(layer)
+    (got,) = slopes(tensor(x), tensor(dy))
+    assert_close(got, tensor(dy + 0.5 * dy @ weights[0].numpy().T), name="the gradient of x")
 
 
 def test_residual_is_in_training_when_it_is_told_so(learner, probe):
@@ -278,12 +301,13 @@ def test_residual_config_holds_every_argument(learner, probe):
 def test_residual_made_from_a_config_is_the_same_layer(learner, probe):
     seeded(learner)
     inner, weights = inner_dense(learner, probe, activation="tanh")
-    layer = learner.Residual(inner, scale=probe.scalar(0.2, 3.0), name="mine")
+    layer = learner.Residual(inner, scale=probe.scalar(0.2, 3.0), name="mine", trainable=False)
     x = tensor(probe.normal("N D"))
     layer.build((None, probe.size("D")))
     layer.set_weights(weights)
     twin = learner.Residual.from_config(layer.get_config())
     assert_close(twin.name, "mine", name="the name of the other layer")
+    assert_close(twin.trainable, False, name="whether the other layer can be trained")
     twin.build((None, probe.size("D")))
     twin.set_weights(weights)
     assert_close(twin(x), layer(x))
@@ -359,6 +383,10 @@ def test_residual_refuses_an_inner_layer_that_changes_the_shape(learner, probe):
             layer.build((None, probe.size("D")))
         with pytest.raises(ValueError):
             learner.Residual(learner.library("keras").layers.Dense(units))(tensor(probe.normal("N D")))
+        built = learner.library("keras").layers.Dense(units)
+        built.build((None, probe.size("D")))
+        with pytest.raises(ValueError):
+            learner.Residual(built).build((None, probe.size("D")))
     inner = learner.library("keras").layers.Conv1D(probe.size("D"), 2)
     with pytest.raises(ValueError):
         learner.Residual(inner).build((None, 7, probe.size("D")))  # the convolution leaves 6 of the 7 steps

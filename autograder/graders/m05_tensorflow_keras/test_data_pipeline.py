@@ -136,11 +136,22 @@ def test_make_dataset_gives_the_same_orders_for_the_same_seed(learner, probe):
     seeded(learner)
     x, y = examples(probe, "23 D")
     orders = []
-    for seed in (3, 3, 4):
+    for seed in (3, 3, 4, 0, 0):
         dataset = learner.make_dataset(x, y, 5, seed=seed)
         orders.append(np.stack(labels(learner, dataset, 2)))
     assert_close(orders[0], orders[1], name="the orders of two epochs, from the same seed")
     assert (orders[0] != orders[2]).any(), "another seed gives another order"
+    assert_close(orders[3], orders[4], name="the orders of two epochs, from the seed 0")
+
+
+def test_make_dataset_leaves_the_random_numbers_of_the_program_alone(learner, probe):
+    (x, y), random, drawn = examples(probe, "11 D"), learner.library("tensorflow").random, []
+    for shuffled in (False, True):
+        random.set_seed(5)
+        if shuffled:
+            learner.make_dataset(x, y, 5, seed=3)
+        drawn.append(random.uniform((4,)))
+    assert_close(drawn[1], drawn[0], name="what the program draws next")
 
 
 def test_make_dataset_with_the_seed_zero_shuffles(learner, probe):
@@ -152,10 +163,10 @@ def test_make_dataset_with_the_seed_zero_shuffles(learner, probe):
 
 def test_make_dataset_shuffles_over_the_whole_dataset(learner, probe):
     seeded(learner)
-    x, y = examples(probe, "400 2")
-    (order,) = labels(learner, learner.make_dataset(x, y, 100, seed=probe.choice(range(1, 1000))))
+    x, y = examples(probe, "3000 2")
+    (order,) = labels(learner, learner.make_dataset(x, y, 500, seed=probe.choice(range(1, 1000))))
     # With a full shuffle, none of 60 examples comes from the last third about once in 10¹¹ times.
-    assert (order[:60].max() - 10) // 3 > 260, "any example can come first"
+    assert (order[:60].max() - 10) // 3 >= 2000, "any example can come first"
 
 
 @pytest.mark.stage("whole")
@@ -201,7 +212,7 @@ def padded(sequences, size, pad_value):
 
 
 def token_lists(probe, lengths):
-    return [probe.integers(length, 90, low=1).tolist() if length else [] for length in lengths]
+    return [probe.integers(length, 200_000, low=1).tolist() if length else [] for length in lengths]
 
 
 @pytest.mark.stage("shape")
@@ -226,8 +237,8 @@ def test_padded_batches_fills_up_with_the_value_that_it_is_told(learner, probe):
 
 def test_padded_batches_counts_tokens_that_equal_the_padding(learner):
     sequences = [[5, 0, 0], [0], [0, 0, 3, 0]]
-    assert_close(epoch(learner, learner.padded_batches(sequences, 3)), padded(sequences, 3, 0))
     assert_close(epoch(learner, learner.padded_batches([[4, 4], [2]], 2, pad_value=4)), padded([[4, 4], [2]], 2, 4))
+    assert_close(epoch(learner, learner.padded_batches(sequences, 3)), padded(sequences, 3, 0))
 
 
 def test_padded_batches_does_not_change_the_order(learner, probe):
@@ -242,7 +253,7 @@ def test_padded_batches_does_not_change_the_order(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_padded_batches_equals_the_reference(learner, reference, probe):
-    sequences = token_lists(probe, probe.integers(17, 9).tolist())
+    sequences = token_lists(probe, [*probe.integers(16, 9).tolist(), 700])
     for size, pad_value in ((5, -3), (4, 0), (17, 2)):
         expected = epoch(reference, reference.padded_batches(sequences, size, pad_value=pad_value))
         assert_close(epoch(learner, learner.padded_batches(sequences, size, pad_value=pad_value)), expected)
@@ -317,7 +328,8 @@ def test_windowed_series_keeps_the_last_smaller_batch(learner, probe):
 @pytest.mark.stage("whole")
 def test_windowed_series_equals_the_reference(learner, reference, probe):
     series = series_of(probe, 29).astype(np.float32)
-    for window, size, horizon, stride in ((5, 4, 2, 3), (1, 3, 4, 2), (7, 2, 7, 7)):
+    cases = (series, 5, 4, 2, 3), (series, 1, 3, 4, 2), (series, 7, 2, 7, 7), (np.tile(series, 20), 300, 9, 150, 13)
+    for series, window, size, horizon, stride in cases:
         expected = epoch(reference, reference.windowed_series(series, window, size, horizon=horizon, stride=stride))
         got = epoch(
             learner, learner.windowed_series(series, window=window, batch_size=size, horizon=horizon, stride=stride)

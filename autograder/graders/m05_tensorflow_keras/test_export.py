@@ -90,9 +90,11 @@ def test_export_saved_model_names_its_input_and_its_outputs(learner, probe, scra
 
 def test_export_saved_model_serves_raw_features_in_batches_of_any_size(learner, probe, scratch):
     x, mean, scale = raw_features(probe, "11 D")
+    x[2] = mean + 15.0 * scale * probe.signs("D")  # far out
     model, weights = linear(learner, probe)
     learner.export_saved_model(model, str(scratch / "model"), mean.astype(np.float32), scale)
     assert_close([tensor(weight) for weight in model.get_weights()], [tensor(weight) for weight in weights])
+    assert len(model.trainable_weights) == 2, "the model can be trained on"
     serve = served(learner, scratch / "model")
     for rows in (slice(0, 1), slice(1, 4), slice(0, 11)):
         got = serve(features=tensor(x[rows]))
@@ -156,12 +158,14 @@ def wide(probe):
 
 
 @pytest.mark.stage("shape")
-def test_convert_to_tflite_returns_a_flatbuffer(learner, probe, scratch):
+def test_convert_to_tflite_returns_a_flatbuffer_and_only_reads_the_folder(learner, probe, scratch):
     factor = probe.scalar(0.2, 3.0)
     save(scratch / "model", lambda features: {"y": factor * features}, 3)
+    before = sorted(str(path) for path in scratch.rglob("*"))
     flatbuffer = learner.convert_to_tflite(str(scratch / "model"))
     assert isinstance(flatbuffer, bytes), "a flatbuffer is bytes"
     assert flatbuffer[4:8] == b"TFL3", "it is marked as one of TFLite"
+    assert_close(sorted(str(path) for path in scratch.rglob("*")), before, name="the files afterwards")
 
 
 def test_convert_to_tflite_keeps_weights_and_outputs(learner, probe, scratch):
@@ -194,9 +198,9 @@ def test_convert_to_tflite_equals_the_reference(learner, reference, probe, scrat
     assert_close(results[0], results[1])
 
 
-def flatbuffer_of(function, width, name="features"):
-    """A TFLite model with one signature, made on this side."""
-    graph = tf.function(function, [tf.TensorSpec((None, width), tf.float32, name=name)])
+def flatbuffer_of(function, dtype, name):
+    """A TFLite model with one signature, which takes five features, made on this side."""
+    graph = tf.function(function, [tf.TensorSpec((None, 5), dtype, name=name)])
     return tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()], tf.Module()).convert()
 
 
@@ -211,13 +215,19 @@ def classifier():
         logits = tf.matmul(features, tensor(KERNEL))
         return {"probabilities": tf.nn.softmax(logits), "label": tf.argmax(logits, axis=-1)}
 
-    return flatbuffer_of(serve, 5)
+    return flatbuffer_of(serve, tf.float32, "features")
 
 
 @cache
-def total():
-    """A TFLite model with other names."""
-    return flatbuffer_of(lambda pixels: {"total": tf.reduce_sum(pixels**2, axis=1)}, 5, name="pixels")
+def counts():
+    """A TFLite model of whole numbers, with three outputs and other names."""
+    return flatbuffer_of(lambda counts: {"first": counts, "last": 2 * counts, "middle": 3 * counts}, tf.int32, "counts")
+
+
+def counted(x):
+    """What the second model computes, in NumPy."""
+    whole = x.astype(np.int32)
+    return {"first": whole, "last": 2 * whole, "middle": 3 * whole}
 
 
 def classified(x):
@@ -235,7 +245,7 @@ def test_tflite_predict_returns_every_output_by_its_name(learner, probe):
 
 
 def test_tflite_predict_takes_any_number_of_rows(learner, probe):
-    for rows in (1, 2, 17):
+    for rows in (1, 2, 17, 1100):
         x = probe.normal(rows, 5).astype(np.float32)
         assert_close(learner.tflite_predict(classifier(), x), classified(x), name=f"the outputs for {rows} rows")
 
@@ -248,15 +258,15 @@ def test_tflite_predict_takes_rows_of_float64(learner, probe):
 
 
 @pytest.mark.stage("whole")
-def test_tflite_predict_reads_names_from_the_model(learner, reference, probe):
-    x = probe.normal("N 5").astype(np.float32)
-    got = learner.tflite_predict(flatbuffer=total(), x=x)
-    assert_close(got, {"total": (x**2).sum(axis=1)})
-    assert_close(got, reference.tflite_predict(total(), x))
+def test_tflite_predict_reads_names_and_dtypes_from_the_model(learner, reference, probe):
+    x = probe.integers("N 5", 90).astype(np.float32)
+    got = learner.tflite_predict(flatbuffer=counts(), x=x)
+    assert_close(got, counted(x))
+    assert_close(got, reference.tflite_predict(counts(), x))
 
 
 @pytest.mark.stage("robust")
 def test_tflite_predict_keeps_models_apart(learner, probe):
-    x = probe.normal("N 5").astype(np.float32)
-    for expected, flatbuffer in ((classified(x), classifier()), ({"total": (x**2).sum(axis=1)}, total())) * 2:
+    x = probe.integers("N 5", 90).astype(np.float32)
+    for expected, flatbuffer in ((classified(x), classifier()), (counted(x), counts())) * 2:
         assert_close(learner.tflite_predict(flatbuffer, x), expected)

@@ -73,7 +73,9 @@ def test_sequential_classifier_has_the_layers_that_were_agreed(learner, probe):
     seeded(learner)
     d, m, k, c = probe.shape("D M K C")
     assert len(learner.sequential_classifier(d, [m, k], c).layers) == 3, "a layer for each width and one of the classes"
-    assert len(learner.sequential_classifier(d, [m, k], c, dropout=0.3).layers) == 5, "a Dropout for each hidden layer"
+    for dropout in (0.3, 0.01):
+        layers = learner.sequential_classifier(d, [m, k], c, dropout=dropout).layers
+        assert len(layers) == 5, f"a Dropout of {dropout} for each hidden layer"
 
 
 def test_sequential_classifier_without_hidden_layers_is_linear(learner, probe):
@@ -92,6 +94,12 @@ def test_sequential_classifier_begins_with_glorots_kernels_and_no_biases(learner
         assert np.abs(kernel).max() <= limit, words
         assert abs(kernel.std() - limit / np.sqrt(3.0)) < 0.1 * limit, words
         assert_close(bias, np.zeros(len(bias), np.float32), name="the bias")
+
+
+def test_sequential_classifier_begins_with_other_kernels_each_time(learner):
+    seeded(learner)
+    first, second = (learner.sequential_classifier(4, [5], 3).get_weights()[0] for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3, "two models do not begin with the same kernel"
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -321,6 +329,16 @@ def test_count_parameters_looks_into_models_within_models(learner, probe):
     inner = keras.Sequential([keras.Input((d,)), keras.layers.Dense(m), keras.layers.BatchNormalization()])
     model = keras.Sequential([keras.Input((d,)), inner, keras.layers.Dense(c)])
     assert_close(learner.count_parameters(model), ((d + 1) * m + 2 * m + (m + 1) * c, 2 * m))
+    alike = [
+        keras.Sequential(
+            [keras.Input((d,)), keras.layers.Dense(d, name="same"), keras.layers.BatchNormalization(name="norm")]
+        )
+        for _ in range(2)
+    ]
+    model = keras.Sequential([keras.Input((d,)), *alike])
+    assert_close(
+        learner.count_parameters(model), (2 * (d + 3) * d, 4 * d), name="of two models with the same names inside"
+    )
 
 
 def test_count_parameters_leaves_out_random_generators(learner, probe):

@@ -18,7 +18,7 @@ ACTIVATIONS = {
 }
 CONVOLUTIONS = {
     "plain": {"kernel_size": (2, 3)},
-    "padded": {"kernel_size": 3, "padding": (1, 2)},
+    "padded": {"kernel_size": 3, "padding": (1, 5)},
     "in strides": {"kernel_size": (3, 2), "stride": (2, 3)},
     "padded and in strides": {"kernel_size": 3, "stride": 2, "padding": 1},
     "dilated": {"kernel_size": (2, 3), "dilation": (3, 2), "padding": (2, 0)},
@@ -60,8 +60,8 @@ def torch_layer(module, probe, make, dtype="float32"):
     return layer, weights
 
 
-def linear(module, probe, dtype="float32", **options):
-    return torch_layer(module, probe, lambda torch: torch.nn.Linear(*probe.shape("D M"), **options), dtype)
+def linear(module, probe, dtype="float32", sizes="D M", **options):
+    return torch_layer(module, probe, lambda torch: torch.nn.Linear(*probe.shape(sizes), **options), dtype)
 
 
 @pytest.mark.stage("shape")
@@ -71,13 +71,22 @@ def test_linear_to_keras_returns_a_dense_layer_with_its_weights(learner, probe):
         layer = learner.linear_to_keras(linear(learner, probe, bias=bias)[0])
         assert_close(kind(learner, layer), "Dense", name="the class of the layer")
         assert [weight.shape for weight in layer.get_weights()] == shapes, "the kernel is (inputs, outputs)"
+        assert len(layer.trainable_weights) == len(shapes), "the layer can be trained on"
 
 
 def test_linear_to_keras_turns_the_weight_over(learner, probe):
+    for sizes in ("D M", "4 4"):
+        layer, weights = linear(learner, probe, sizes=sizes)
+        kernel, bias = learner.linear_to_keras(layer).get_weights()
+        assert_close(kernel, weights["weight"].T.numpy(), name="the kernel")
+        assert_close(bias, weights["bias"].numpy(), name="the bias")
+
+
+def test_linear_to_keras_keeps_a_bias_that_is_still_zero(learner, probe):
     layer, weights = linear(learner, probe)
-    kernel, bias = learner.linear_to_keras(layer).get_weights()
-    assert_close(kernel, weights["weight"].T.numpy(), name="the kernel")
-    assert_close(bias, weights["bias"].numpy(), name="the bias")
+    layer.load_state_dict({**weights, "bias": torch.zeros_like(weights["bias"])})
+    _, *biases = learner.linear_to_keras(layer).get_weights()
+    assert_close(biases, [np.zeros(probe.shape("M"), np.float32)], name="the bias")
 
 
 def test_linear_to_keras_computes_the_same(learner, probe):
@@ -117,6 +126,7 @@ def test_linear_to_keras_leaves_the_torch_layer_as_it_was(learner, probe):
     learner.linear_to_keras(layer)
     assert_close(dict(layer.state_dict()), weights)
     assert_close((layer.weight.requires_grad, layer.bias.requires_grad), (True, True), name="whether it can be trained")
+    assert_close(layer.training, True, name="whether it is in training mode")
 
 
 def conv(module, probe, dtype="float32", channels=4, filters=6, **options):
@@ -242,11 +252,11 @@ def test_mlp_to_torch_keeps_activations_at_their_layers(learner, probe):
 
 
 def test_mlp_to_torch_carries_dropout_and_its_rate(learner, probe):
-    rate = probe.choice([0.15, 0.35, 0.8])
-    dropout = learner.library("keras").layers.Dropout(rate)
-    carried = learner.mlp_to_torch(stack(learner, probe, dropout)[0])
-    assert_close(carried[1].p, rate, name="the rate")
-    assert carried.training, "a new module is in training mode"
+    for rate in (probe.choice([0.15, 0.35, 0.8]), 0.0):
+        dropout = learner.library("keras").layers.Dropout(rate)
+        carried = learner.mlp_to_torch(stack(learner, probe, dropout)[0])
+        assert_close(carried[1].p, rate, name="the rate")
+        assert carried.training, "a new module is in training mode"
 
 
 def test_mlp_to_torch_drops_nothing_in_eval_mode(learner, probe):
@@ -290,6 +300,9 @@ def test_mlp_to_torch_refuses_what_it_cannot_carry(learner, probe):
     own = learner.library("builtins").eval("lambda z: z * z")
     for layer in (
         keras.layers.BatchNormalization(),
+        keras.layers.GaussianNoise(0.3),
+        keras.layers.Activation("tanh"),
+        keras.layers.Dense(3, activation="softmax"),
         keras.layers.Dense(3, activation="softplus"),
         keras.layers.Dense(3, own),
     ):

@@ -134,8 +134,9 @@ def test_boolean_mask_mean_gives_a_vector_for_each_sequence(learner, probe):
 
 
 def test_boolean_mask_mean_with_everything_kept_is_the_mean(learner, probe):
-    x = probe.normal("B T D")
-    assert_close(learner.boolean_mask_mean(tensor(x), tf.ones(probe.shape("B T"), tf.bool)), tensor(x.mean(axis=1)))
+    for spec in ("B T D", "B 700 D"):
+        x = probe.normal(spec)
+        assert_close(learner.boolean_mask_mean(tensor(x), tf.ones(x.shape[:2], tf.bool)), tensor(x.mean(axis=1)))
 
 
 def test_boolean_mask_mean_with_one_step_kept_is_that_step(learner, probe):
@@ -233,7 +234,7 @@ def test_gradient_of_a_product_of_entries(learner, probe):
 
 
 def test_gradient_of_several_outputs_is_that_of_their_sum(learner, probe):
-    x, matrix = probe.normal("D"), probe.normal("N D")
+    x, matrix = probe.normal("D"), 100.0 * probe.normal("N D")
     product = made(learner, "lambda a: lambda x: tf.linalg.matvec(a, x) ** 2")(tensor(matrix))
     assert_close(learner.gradient(product, tensor(x)), tensor(2.0 * matrix.T @ (matrix @ x)))
 
@@ -251,6 +252,19 @@ def test_gradient_stops_where_the_function_stops_it(learner, probe):
     x = probe.normal("N D")
     stopped = of_x(learner, "x * tf.stop_gradient(x)")
     assert_close(learner.gradient(stopped, tensor(x)), tensor(x))
+
+
+def test_gradient_of_a_gradient_is_the_second_slope(learner, probe):
+    x = probe.normal("N D")
+    twice = made(learner, "lambda gradient: lambda x: gradient(lambda x: tf.sin(x), x)")(learner.gradient)
+    assert_close(learner.gradient(twice, tensor(x)), tensor(-np.sin(x)))
+
+
+@pytest.mark.stage("robust")
+def test_gradient_does_not_hide_what_is_not_finite(learner):
+    got = learner.gradient(of_x(learner, "tf.sqrt(x)"), tensor([-1.0, 0.0, 4.0])).numpy()
+    assert np.isnan(got[0]) and np.isposinf(got[1]), f"the slopes of a root at -1 and 0 are nan and inf, not {got[:2]}"
+    assert_close(got[2], np.float32(0.25), name="the slope at 4")
 
 
 @pytest.mark.stage("whole")
@@ -295,6 +309,21 @@ def test_second_derivative_of_a_curve(learner, probe, curve):
     text, _, bend = CURVES[curve]
     x = probe.normal("N D")
     assert_close(learner.second_derivative(of_x(learner, text), tensor(x)), tensor(bend(x)))
+
+
+@pytest.mark.task("second_derivative")
+def test_second_derivative_can_be_differentiated_again(learner, reference, probe):
+    x = probe.normal("N D")
+    bend = made(learner, "lambda second_derivative: lambda x: second_derivative(lambda x: x**4, x)")
+    slope = made(learner, "lambda f, x: tf.function(lambda x: tf.gradients(f(x), x))(x)[0]")
+    assert_close(slope(bend(learner.second_derivative), tensor(x)), tensor(24.0 * x))
+
+
+@pytest.mark.stage("robust")
+def test_second_derivative_does_not_hide_what_is_not_finite(learner):
+    got = learner.second_derivative(of_x(learner, "tf.sqrt(x)"), tensor([-1.0, 0.0, 4.0])).numpy()
+    assert np.isfinite(got).tolist() == [False, False, True], f"at -1 and 0 the root has no second slope, not {got[:2]}"
+    assert_close(got[2], np.float32(-1.0 / 32.0), name="the second slope at 4")
 
 
 @pytest.mark.stage("whole")

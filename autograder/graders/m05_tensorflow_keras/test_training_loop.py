@@ -89,11 +89,22 @@ def test_train_step_reports_what_was_before_the_update(learner, probe):
 
 def test_train_step_goes_down_the_gradient(learner, probe):
     (x, y), rate = batch(probe), probe.scalar(0.2, 0.9)
-    model, weights = linear(learner, probe)
-    optimizer = learner.library("keras").optimizers.SGD(rate)
-    learner.train_step(model, optimizer, crossentropy(learner), tensor(x), tf.constant(y))
-    expected = [weight - rate * slope for weight, slope in zip(weights, slopes(weights, x, y), strict=True)]
-    assert_all_close(model.get_weights(), expected)
+    for size in (1.0, 1e5):
+        model, weights = linear(learner, probe)
+        optimizer = learner.library("keras").optimizers.SGD(rate)
+        learner.train_step(model, optimizer, crossentropy(learner), tensor(size * x), tf.constant(y))
+        steps = slopes(weights, size * x, y)
+        expected = [weight - rate * step for weight, step in zip(weights, steps, strict=True)]
+        assert_all_close(model.get_weights(), expected, name=f"the weights after a step, with inputs of size {size:g}")
+
+
+def test_train_step_hands_labels_on_as_they_are(learner, probe):
+    x, y = batch(probe)
+    model, (kernel, bias) = linear(learner, probe)
+    by_index = made(learner, "lambda y, p: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, p))")
+    optimizer = learner.library("keras").optimizers.SGD(0.1)
+    loss, _ = learner.train_step(model, optimizer, by_index, tensor(x), tf.constant(y))
+    assert_close(loss, tensor(mean_loss(x @ kernel + bias, y)), name="a loss that takes labels of int64 only")
 
 
 def test_train_step_gives_the_loss_function_labels_first(learner, probe):
@@ -111,8 +122,8 @@ def test_train_step_adds_the_penalties_of_the_layers(learner, probe):
     (kernel, bias), (dkernel, dbias) = weights, slopes(weights, x, y)
     loss, _ = learner.train_step(model, keras.optimizers.SGD(0.5), crossentropy(learner), tensor(x), tf.constant(y))
     penalty = 0.3 * (kernel**2).sum() + 0.7 * (bias**2).sum()
-    assert_close(loss, tensor(mean_loss(x @ kernel + bias, y) + penalty), name="the loss")
     assert_all_close(model.get_weights(), [kernel - 0.5 * (dkernel + 0.6 * kernel), bias - 0.5 * (dbias + 1.4 * bias)])
+    assert_close(loss, tensor(mean_loss(x @ kernel + bias, y) + penalty), name="the loss")
 
 
 def test_train_step_moves_only_what_can_be_trained(learner, probe):
@@ -135,7 +146,7 @@ def test_train_step_runs_the_model_in_training(learner, probe):
         [keras.Input(probe.shape("D")), keras.layers.BatchNormalization(momentum=0.25, epsilon=1e-9)]
     )
     _, predictions = learner.train_step(
-        model, keras.optimizers.SGD(0.0), crossentropy(learner), tensor(x), tf.constant(y % 3)
+        model, keras.optimizers.SGD(0.5), crossentropy(learner), tensor(x), tf.constant(y % 3)
     )
     assert_close(
         predictions, tensor((x - x.mean(axis=0)) / x.std(axis=0)), name="the predictions of a batch normalization"
@@ -278,6 +289,14 @@ def test_fit_compiles_the_step_once(learner, probe):
     fitted(learner, linear(learner, probe)[0], 0.1, (x, y), (validation[0][:4], validation[1][:4]), epochs, loss_fn)
     # One call for each validation batch, and a few while the step is traced; 5 training batches an epoch make none.
     assert learner.library("builtins").next(counter) <= epochs + 3, "Python does not run for every batch"
+
+
+def test_fit_makes_all_its_epochs_also_when_validation_gets_worse(learner, probe):
+    (x, y), _ = splits(probe)
+    model, _ = linear(learner, probe, np.zeros(probe.shape("D C")))
+    history = fitted(learner, model, 0.5, (x, y), (x[:4], (y[:4] + 1) % 4), 6)  # what is learned is wrong there
+    assert [len(values) for values in history.values()] == [6] * 4, "6 epochs give 6 numbers in each list"
+    assert history["val_loss"][-1] > history["val_loss"][0], "though the loss of other labels rises"
 
 
 @pytest.mark.stage("whole")
