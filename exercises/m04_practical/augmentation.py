@@ -3,7 +3,7 @@
 Every image of a batch is changed in its own way. All randomness comes from the generator, in the order and the shapes that
 the docstrings tell, so that a run can be repeated. No function here changes a tensor that it is given.
 
-Letters: B images in a batch, C channels, Y height, X width, K classes. Images are float32, (B, C, Y, X).
+Letters: B images in a batch, at least one, C channels, Y height, X width, K classes. Images are float32, (B, C, Y, X).
 """
 
 import math
@@ -159,8 +159,8 @@ def mixup(
         images: (B, C, Y, X).
         labels: the class of every image, (B,), int64 from 0 to K - 1.
         classes: the number of classes, K.
-        alpha: λ is drawn from Beta(alpha, alpha): near 0 or 1 where alpha is small, near ½ where it is large. With 0 there
-            is no draw, and λ = 1.
+        alpha: λ is drawn from Beta(alpha, alpha): near 0 or 1 where alpha is small, near ½ where it is large. With 0
+            λ is 1, and it does not matter what is drawn.
         generator: first draws λ = `_beta(alpha, generator)`, then order = `torch.randperm(B, generator=generator)`.
 
     Returns:

@@ -68,9 +68,9 @@ def load_checkpoint(
 
     Args:
         path: of the file.
-        model: of the same shape as the one that was saved; changed in place.
+        model: of the same shape as the one that was saved; changed in place. It stays in the mode in which it is.
         optimizer: made for the parameters of `model`; changed in place. None if the run shall not go on.
-        scheduler: made for `optimizer`; changed in place. None if there is none.
+        scheduler: made for `optimizer`; changed in place. None if none was saved.
 
     Returns:
         The progress that was saved.
@@ -102,8 +102,9 @@ class BestK:
 
     A checkpoint is written as `save_checkpoint` does it, with the progress {"score": score, "step": step}, to the file
     `step-<step>.pt`. Between equal scores the earlier one is the better. A score that is nan is never among the best. Files
-    that were not written by this object are none of its business. And what can fail comes first: a checkpoint is deleted
-    only when the better one is safely written, so if writing fails all k are still there.
+    that were not written by this object are none of its business, and nobody else deletes those that were. And what can
+    fail comes first: a checkpoint is deleted only when the better one is safely written, so if writing fails all k are
+    still there.
 
     Args:
         folder: where the files go; made if it does not exist.

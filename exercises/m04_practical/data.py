@@ -19,7 +19,7 @@ class TabularDataset(torch.utils.data.Dataset):
 
     The table comes as it leaves a spreadsheet, with features in float64 and labels in any integer dtype, and is kept as
     models want it: float32 and int64. The dataset holds copies. Neither a later change of the arrays nor a transform
-    that writes into the row it is given changes what is held.
+    or a caller that writes into the row it is given changes what is held.
 
     Args:
         features: the table, (N, D).
@@ -101,8 +101,8 @@ def stratified_split(
 ) -> tuple[Int[Tensor, "M"], Int[Tensor, "_"]]:
     """Hold a fraction of the rows out, the same fraction of every class.
 
-    A class of n rows gives ⌊fraction · n + ½⌋ of them to the held-out part, but at least one and at most n - 1, so that
-    it is in both parts. A class of a single row stays in the training part.
+    A class of n rows gives ⌊fraction · n + ½⌋ of them (in Python's floats) to the held-out part, but at least one and at
+    most n - 1, so that it is in both parts. A class of a single row stays in the training part.
 
     Args:
         labels: the class of every row, (N,).
@@ -139,12 +139,15 @@ def fit_normalizer(train: Float[Tensor, "M D"]) -> Callable[[Float[Tensor, "*N D
     divided by 1. Take "equal" at its word. Rounding can give such a column a tiny standard deviation in place of 0, and
     columns in small units have a tiny one that is meant.
 
+    The statistics are learned once: what happens to `train` afterwards changes nothing.
+
     Args:
         train: the training rows, (M, D), float32 or float64.
 
     Returns:
-        A function that takes rows of D features, of any leading axes, and returns x ↦ (x - mean) / deviation, a new
-        tensor of the same shape and dtype. The variance is the mean square deviation: divisor M, not M - 1.
+        A function that takes rows of D features in the dtype of `train`, of any leading axes, and returns
+        x ↦ (x - mean) / deviation, a new tensor of the same shape and dtype. The variance is the mean square deviation:
+        divisor M, not M - 1.
 
     Reference:
         LeCun, Bottou, Orr & Müller, Efficient BackProp (1998), section 4.3. Kaufman, Rosset, Perlich & Stitelman, Leakage
@@ -174,7 +177,7 @@ class BucketBatchSampler(torch.utils.data.Sampler):
     gives the same batches twice.
 
     Args:
-        lengths: the length of every row's sequence, N ints.
+        lengths: the length of every row's sequence, N ints, at least one.
         batch_size: rows in a batch.
         batches_per_pool: how many batches are sorted together: with 1 there is a plain shuffle, with N / batch_size
             the least padding.

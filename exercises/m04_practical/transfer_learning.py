@@ -53,9 +53,9 @@ def replace_head(model: nn.Module, name: str, classes: int, generator: torch.Gen
         model: the network, changed in place.
         name: of a `torch.nn.Linear`, with dots where it lies deeper: "head" or "classifier.2".
         classes: the number of its outputs, K.
-        generator: draws the new weight (K, D) and then the bias (K,), if there is one, each with
-            `uniform_(-r, r, generator=generator)` and r = 1 / √D. (This is how PyTorch begins a linear layer, but for the
-            generator.)
+        generator: draws the new weight (K, D) and then the bias (K,), if there is one, each in its dtype with
+            `uniform_(-r, r, generator=generator)` and r = 1 / √D, and nothing else. (This is how PyTorch begins a linear
+            layer, but for the generator.)
 
     Returns:
         The new layer.
@@ -142,19 +142,20 @@ def feature_extract(
     - It works in evaluation mode, and afterwards every layer is in the mode in which it was. Layers can differ in it, so
       `model.train()` will not do.
     - The hook is removed, even if the network fails with an exception.
-    - Nothing is recorded by autograd.
+    - Nothing is recorded by autograd, and afterwards it records only if it did before. The features are ordinary tensors:
+      another model can learn from them.
 
     The next layer may work in place (`nn.ReLU(inplace=True)`) and write over what your hook was shown. The features are what
     the layer returned.
 
     Args:
-        model: the network; it takes batches of x.
-        layer: the name of a layer inside it, whose output is one tensor.
+        model: the network; it takes batches of x, and its first layer does not write into them.
+        layer: the name of a layer inside it that is used once, and whose output is one tensor of at least two axes.
         x: N rows, at least one, (N, ...).
         batch_size: how many rows to send at a time, to bound the memory; the last batch may be smaller.
 
     Returns:
-        The layer's output for all rows, with all axes but the first flattened to one: (N, F).
+        The layer's output for all rows, in its dtype, with all axes but the first flattened to one: (N, F).
 
     Reference:
         Razavian, Azizpour, Sullivan & Carlsson, CNN features off-the-shelf (2014), section 3. `register_forward_hook`.

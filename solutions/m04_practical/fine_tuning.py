@@ -35,11 +35,12 @@ def fine_tune(
     - It takes no more than a few seconds: 25 images fit into one batch, and 40 steps will do.
 
     Args:
-        model: the network, changed in place. It takes images of any height and width.
+        model: the network, changed in place. It takes images of any height and width, and all its parameters require
+            gradients.
         images: (N, 1, Y, X), float32; at least two of each class.
         labels: the class of every image, (N,), int64 from 0 to K - 1.
         classes: K.
-        generator: for all that is random.
+        generator: for all that is random. Whoever seeds the global one spoils the random numbers of the caller.
 
     Returns:
         None.

@@ -156,7 +156,7 @@ def expected_calibration_error(probabilities: Float[Tensor, "N K"], targets: Int
     """How far confidence is from accuracy: of the rows predicted with 80 % confidence, are 80 % right?
 
     A row's confidence is its largest probability, its prediction the class of that. Rows are sorted into M bins of equal width
-    by their confidence: bin m, from 1 to M, holds those in ((m - 1) / M, m / M]. A confidence that rounding has lifted
+    by their confidence in float64: bin m, from 1 to M, holds those in ((m - 1) / M, m / M]. A confidence that rounding has lifted
     above 1 belongs to the last. In each bin take the distance between the share of right predictions and the mean confidence;
     the error is the mean of these distances, each weighted by the number of rows in its bin.
 

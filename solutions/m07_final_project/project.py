@@ -94,8 +94,8 @@ def build_model(
 
     - It takes raw images (B, Y, X), float32, and returns logits (B, C), float32. In evaluation mode, in which B may be 1,
       the logits of an image depend on that image and the model's state alone, not on the rest of the batch.
-    - First of all it subtracts the mean of all pixels of `images`, one number, and divides by their standard deviation; a
-      standard deviation of 0 counts as 1. `_Standardize` above does that. Where all images of a project come in other
+    - First of all it subtracts the mean of all pixels of `images`, one number, and divides by their standard deviation
+      (divisor n or n - 1); one of 0 counts as 1. `_Standardize` above does that. Where all images of a project come in other
       units, the model is then the same.
     - At least one layer is not linear, so that it can do more than a linear classifier.
     - In training mode it switches hidden units off at random (`torch.nn.Dropout`) with probability `dropout`.
@@ -109,7 +109,8 @@ def build_model(
         classes: C, at least 2.
         width: how large the model is, from 8 on, a multiple of 4.
         dropout: from 0 to below 1.
-        seed: rules the first weights: the same seed gives the same, another one others.
+        seed: rules the first weights: the same seed gives the same, another one others. torch's global generator may be
+            seeded with it.
 
     Returns:
         The model, with an attribute `config` that holds what it was made with:
@@ -156,8 +157,8 @@ def train(
     `lr` and `weight_decay`, made once for all epochs) on the mean cross-entropy of the batch. Then the validation part is
     judged as `evaluate` does; nothing is ever learnt from it.
 
-    The best epoch is the one with the lowest validation loss, the first of them if there are several. In the end the model
-    has the state that it had after that epoch, running statistics included, and is in evaluation mode.
+    The best epoch is the one with the lowest validation loss, the first of them if there are several; at least one loss is
+    finite. In the end the model has the state that it had after that epoch, running statistics included, and is in evaluation mode.
 
     Args:
         model: any classifier of images, changed in place.
@@ -290,7 +291,8 @@ def predict(path: str | Path, images: Real[np.ndarray, "N Y X"]) -> Int[np.ndarr
     """Answer for raw images with a model from a file, as a program would that knows nothing of the training.
 
     Make the model anew with `build_model` from the file's config, load its state, and mind the mode. The training images
-    are not at hand: any images of the right size will do, since the statistics come with the state.
+    are not at hand: any images of the right size will do, since the statistics come with the state. Like `build_model`,
+    this may seed torch's global generator.
 
     Args:
         path: of a file that `export_model` has written.

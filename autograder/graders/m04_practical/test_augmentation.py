@@ -197,10 +197,10 @@ def test_random_crop_cuts_every_image_in_its_own_place(learner, probe):
 
 
 def test_random_crop_reaches_every_place(learner, probe):
-    columns = torch.arange(1.0, 4.0).reshape(1, 1, 1, 3).repeat(400, 1, 2, 1)  # the columns hold 1, 2, 3
+    columns = torch.arange(1.0, 5.0).reshape(1, 1, 1, 4).repeat(400, 1, 2, 1)  # the columns hold 1, 2, 3, 4
     cropped = learner.random_crop(columns, (1, 2), 1, generator(learner, a_seed(probe)))
     found = {tuple(window.flatten().tolist()) for window in cropped}
-    expected = {(0.0, 0.0), (0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 0.0)}
+    expected = {(0.0, 0.0), (0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0), (4.0, 0.0)}
     assert found == expected, f"the windows are {sorted(expected)}, not {sorted(found)}"
 
 
@@ -212,7 +212,7 @@ def test_random_crop_draws_rows_first_and_then_columns(learner, probe):
 
 @pytest.mark.stage("whole")
 def test_random_crop_cuts_where_the_generator_says(learner, probe):
-    for size, padding in (((5, 5), 1), ((7, 5), 2), ((2, 6), 3), ((9, 3), 1)):
+    for size, padding in (((5, 5), 1), ((7, 5), 2), ((2, 6), 3), ((9, 3), 1), ((3, 2), 2)):
         images, seed = pictures(probe), a_seed(probe)
         cropped = learner.random_crop(images, size, padding, generator(learner, seed))
         assert_close(cropped, windows(images, size, padding, seed))
@@ -400,14 +400,15 @@ def test_color_jitter_equals_the_reference(learner, reference, probe):
 
 @pytest.mark.stage("whole")
 def test_color_jitter_clamps_after_every_step(learner, probe):
-    images, seed = colours(probe, 40), a_seed(probe)
-    f, g, h = factors_of(40, (1.0, 1.0, 1.0), seed)
-    expected = []
-    for i, image in enumerate(images):
-        image = (f[i] * image).clamp(0, 1)
-        image = (g[i] * image + (1 - g[i]) * grey_of(image).mean()).clamp(0, 1)
-        expected.append((h[i] * image + (1 - h[i]) * grey_of(image)).clamp(0, 1))
-    assert_close(jitter(learner, images, (1.0, 1.0, 1.0), seed), torch.stack(expected))
+    for strengths in ((1.0, 1.0, 1.0), (1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0)):
+        images, seed = colours(probe, 40), a_seed(probe)
+        f, g, h = factors_of(40, strengths, seed)
+        expected = []
+        for i, image in enumerate(images):
+            image = (f[i] * image).clamp(0, 1)
+            image = (g[i] * image + (1 - g[i]) * grey_of(image).mean()).clamp(0, 1)
+            expected.append((h[i] * image + (1 - h[i]) * grey_of(image)).clamp(0, 1))
+        assert_close(jitter(learner, images, strengths, seed), torch.stack(expected))
 
 
 @pytest.mark.stage("robust")

@@ -56,6 +56,37 @@ def trained(model, optimizer, scheduler, batches):
     return model.state_dict()
 
 
+def watched(save, path, *given):
+    """Save, and tell for each call that brings to the disk or renames how large which files are at that moment."""
+    import os
+    import sys
+
+    folder, seen = os.path.dirname(path), []
+    watched_for = ("fsync", "fdatasync", "sync", "replace", "rename")
+
+    def note(_frame, event, function):
+        if event == "c_call" and function.__module__ == "posix" and function.__name__ in watched_for:
+            found = [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
+            seen.append((function.__name__, {os.path.basename(file): os.path.getsize(file) for file in found}))
+
+    sys.setprofile(note)
+    save(path, *given)
+    sys.setprofile(None)
+    return seen
+
+
+def interrupted(save, path, *parts):
+    """Save what presses Ctrl-C while it is written."""
+    from unittest import TestCase
+
+    class Interrupting:
+        def __reduce__(self):
+            raise KeyboardInterrupt
+
+    with TestCase().assertRaises(KeyboardInterrupt):
+        save(path, *parts, {"weights": [1.0] * 20_000, "stop": Interrupting()})
+
+
 class Training:
     """A model, an optimizer and a schedule beside a submission (or the reference), and the steps of a run."""
 
@@ -167,6 +198,41 @@ def test_save_checkpoint_brings_the_file_to_the_disk(learner, probe, scratch):
     assert any(calls[name] for name in TO_THE_DISK), (
         "before the file gets its name it is brought to the disk (os.fsync)"
     )
+
+
+@pytest.mark.stage("whole")
+def test_save_checkpoint_renames_what_is_all_on_the_disk(learner, probe, scratch):
+    run, path = Training(learner, probe).seed(1), scratch / "run.pt"
+    calls = there(learner, watched)(learner.save_checkpoint, str(path), *run.parts)
+    size, whole = path.stat().st_size, False
+    for name, sizes in calls:
+        if name in TO_THE_DISK:
+            whole = whole or size in sizes.values()
+        else:
+            assert whole, "before the file gets its name all of it is written, flushed and brought to the disk"
+
+
+@pytest.mark.stage("whole")
+def test_save_checkpoint_never_leaves_the_name_without_a_file(learner, probe, scratch):
+    run, path = Training(learner, probe).seed(1), str(scratch / "run.pt")
+    learner.save_checkpoint(path, *run.parts)
+    for name, sizes in there(learner, watched)(learner.save_checkpoint, path, *run.parts):
+        assert name in TO_THE_DISK or "run.pt" in sizes, "the old file is there until the new one takes its name"
+
+
+@pytest.mark.stage("robust")
+def test_save_checkpoint_takes_any_name_for_the_file(learner, probe, scratch):
+    run, names = Training(learner, probe).seed(1), ["checkpoint.tmp", "run", "run.partial", "run.pt", "run.tmp", "tmp"]
+    for name in names:
+        learner.save_checkpoint(str(scratch / name), *run.parts)
+    assert files(scratch) == names, f"in the folder are {names}, not {files(scratch)}"
+
+
+@pytest.mark.stage("robust")
+def test_save_checkpoint_that_is_interrupted_leaves_no_litter(learner, probe, scratch):
+    run = Training(learner, probe).seed(1)
+    there(learner, interrupted)(learner.save_checkpoint, str(scratch / "run.pt"), *run.parts)
+    assert files(scratch) == [], f"after a KeyboardInterrupt there is nothing left, not {files(scratch)}"
 
 
 def test_save_checkpoint_that_fails_keeps_the_old_file(learner, probe, scratch):
@@ -288,6 +354,7 @@ def test_load_checkpoint_brings_schedule_and_learning_rate_back(learner, probe, 
     learner.load_checkpoint(path, *other.parts)
     assert_close(other.optimizer.param_groups[0]["lr"], 0.1, name="the learning rate after three steps")
     assert other.scheduler.last_epoch == 3, "the schedule has made three steps"
+    assert_close(other.scheduler.state_dict(), run.scheduler.state_dict(), name="the state of the schedule")
     other.train(batches[3:4])
     assert_close(other.optimizer.param_groups[0]["lr"], 0.05, name="the learning rate after four steps")
 
@@ -355,6 +422,17 @@ def test_load_checkpoint_of_the_model_alone(learner, probe, scratch):
     assert [run.torch.rand(3).tolist(), learner.library("random").random()] == numbers, "both generators go back, too"
     assert_close(other.model.state_dict(), run.model.state_dict(), name="the parameters")
     assert_close([other.optimizer.state_dict(), other.scheduler.state_dict()], before, name="optimizer and scheduler")
+
+
+@pytest.mark.stage("robust")
+@pytest.mark.task("load_checkpoint")
+def test_load_checkpoint_leaves_the_model_in_its_mode(learner, probe, scratch):
+    _, other, path, _ = broken_off(learner, probe, scratch)
+    for training in (True, False):
+        for given in ((other.model,), other.parts):
+            other.model.train(training)
+            learner.load_checkpoint(path, *given)
+            assert other.model.training is training, "training mode and evaluation mode are the caller's affair"
 
 
 @pytest.mark.stage("robust")
@@ -520,6 +598,16 @@ def test_best_k_leaves_files_of_others_alone(learner, probe, scratch):
     run, best = Training(learner, probe), learner.BestK(str(scratch), 1)
     assert offered(best, run, [0.1, 0.2, 0.3]) == [True, True, True]
     assert files(scratch) == ["notes.txt", "step-2.pt", "step-77.pt"], f"only own files are deleted: {files(scratch)}"
+
+
+@pytest.mark.stage("robust")
+def test_best_k_keeps_two_runs_apart(learner, probe, scratch):
+    run, first = Training(learner, probe), learner.BestK(str(scratch / "a"), 1)
+    offered(first, run, [0.5])
+    second = learner.BestK(str(scratch / "b"), 1)
+    answers = [offered(second, run, [0.2]), offered(first, run, [0.3], first=1)]
+    assert answers == [[True], [False]], "each has its own list of what is best"
+    assert [first.paths(), second.paths()] == [steps(scratch / "a", 0), steps(scratch / "b", 0)]
 
 
 @pytest.mark.stage("robust")

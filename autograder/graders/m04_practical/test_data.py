@@ -82,7 +82,7 @@ def rows(probe, n, d, dtype=torch.float32):
 
 def lengths_for(probe, n=23):
     """Lengths of n rows, with ties."""
-    return (70 * probe.integers(n, high=12, low=1)).tolist()
+    return (7000 * probe.integers(n, high=12, low=1)).tolist()
 
 
 def batches_by_hand(lengths, batch_size, batches_per_pool, drop_last, seed):
@@ -125,6 +125,7 @@ def test_tabular_dataset_takes_labels_of_any_integer_dtype(learner, probe):
     features = probe.normal("N D")
     for dtype in (np.int64, np.uint8, np.int16):
         labels = probe.integers("N", high=100, low=3).astype(dtype)
+        labels[0] = np.iinfo(dtype).max  # as large as they get
         _, got = fields_of(learner, learner.TabularDataset(features, labels))
         assert_close(got, torch.tensor(labels.astype(np.int64)), name=f"the labels from {np.dtype(dtype)}")
 
@@ -253,6 +254,20 @@ def test_pad_collate_tells_lengths_and_labels_in_the_order_of_the_batch(learner,
     assert_close(labels, torch.tensor([4, 0, 2, 9, 4]), name="the labels")
 
 
+def test_pad_collate_takes_labels_of_any_size(learner, probe):
+    labels = [300, -4, 2**40, 70000, 3]
+    batch = [(sequence, label) for (sequence, _), label in zip(sequences(probe), labels, strict=True)]
+    assert_close(learner.pad_collate(batch)[2], torch.tensor(labels), name="the labels")
+
+
+def test_pad_collate_counts_steps_that_hold_the_padding_value(learner, probe):
+    vectors, ids = sequences(probe), words(probe)
+    for sequence, _ in vectors + ids:
+        sequence[-1:] = 0  # as the padding
+    for batch, lengths in ((vectors, [5, 1, 7, 0, 3]), (ids, [2, 6, 4])):
+        assert_close(learner.pad_collate(batch)[1], torch.tensor(lengths), name="the lengths")
+
+
 def test_pad_collate_puts_every_sequence_at_the_start_of_its_row(learner, probe):
     batch = sequences(probe)
     padded, _, _ = learner.pad_collate(batch)
@@ -268,20 +283,25 @@ def test_pad_collate_fills_up_with_zeros(learner, probe):
 
 
 def test_pad_collate_fills_up_with_the_value_it_is_told(learner, probe):
-    batch, value = sequences(probe), probe.scalar(-3.0, 3.0)
-    padded, _, _ = learner.pad_collate(batch, padding_value=value)
-    filled = torch.cat([padded[i, len(sequence) :] for i, (sequence, _) in enumerate(batch)])
-    assert_close(filled, torch.full((5 * 7 - 16, probe.size("D")), value), name="the padding")
+    batch = sequences(probe)
+    for value in (probe.scalar(-3.0, 3.0), float("-inf")):
+        padded, _, _ = learner.pad_collate(batch, padding_value=value)
+        filled = torch.cat([padded[i, len(sequence) :] for i, (sequence, _) in enumerate(batch)])
+        assert_close(filled, torch.full((5 * 7 - 16, probe.size("D")), value), name="the padding")
+        for i, (sequence, _) in enumerate(batch):
+            assert_close(padded[i, : len(sequence)], sequence, name=f"sequence {i}, beside padding with {value}")
 
 
 def test_pad_collate_keeps_the_dtype_of_the_sequences(learner, probe):
     batch = words(probe)
+    batch[1][0][0] = 2**53 + 1  # no float holds it
     padded, lengths, labels = learner.pad_collate(batch, -1)
     expected = torch.full((3, 6), -1)
     for row, (sequence, _) in zip(expected, batch, strict=True):
         row[: len(sequence)] = sequence
     assert_close([padded, lengths, labels], [expected, torch.tensor([2, 6, 4]), torch.tensor([22, 26, 24])])
-    assert learner.pad_collate(sequences(probe, torch.float64))[0].dtype == torch.float64, "float64 stays float64"
+    fine = sequences(probe, torch.float64)
+    assert_close(learner.pad_collate(fine)[0][2], fine[2][0], name="a sequence in float64, the longest")
 
 
 def test_pad_collate_of_one_sequence_adds_an_axis(learner, probe):
@@ -397,6 +417,13 @@ def test_stratified_split_equals_the_reference(learner, reference, probe):
 
 
 @pytest.mark.stage("robust")
+def test_stratified_split_of_single_rows_holds_nothing_out(learner, probe):
+    train, held_out = split(learner, torch.from_numpy(probe.permutation(5)), 0.5, a_seed(probe))
+    assert_close(train, torch.arange(5), name="the training rows")
+    assert_shape(held_out, (0,), torch.int64, name="the held-out rows")
+
+
+@pytest.mark.stage("robust")
 def test_stratified_split_refuses_what_is_no_fraction(learner, probe):
     for fraction in (0.0, 1.0, -0.2, 1.5):
         with pytest.raises(ValueError):
@@ -467,11 +494,31 @@ def test_fit_normalizer_scales_columns_in_any_unit(learner, probe):
     assert_close(expected, (other - mean) / ((train - mean) ** 2).mean(dim=0).sqrt(), name="rows in these units")
 
 
+def test_fit_normalizer_measures_columns_far_from_zero(learner, probe):
+    train, other = rows(probe, 7, "D", torch.float64), rows(probe, "M", "D", torch.float64)
+    mean = train.mean(dim=0)
+    expected = (other - mean) / ((train - mean) ** 2).mean(dim=0).sqrt()
+    assert_close(learner.fit_normalizer(train + 2.0**18)(other + 2.0**18), expected)
+
+
+def test_fit_normalizer_lets_no_later_change_of_the_training_rows_in(learner, probe):
+    train, other = rows(probe, 7, "D"), rows(probe, "M", "D")
+    builtins, operator = learner.library("builtins"), learner.library("operator")
+    kept = keeper(learner, train=train)
+    held = operator.attrgetter("train")
+    normalize = builtins.next(builtins.map(learner.fit_normalizer, builtins.map(held, [kept])))
+    builtins.list(builtins.map(learner.library("torch").Tensor.zero_, builtins.map(held, [kept])))
+    mean = train.mean(dim=0)
+    expected = (other - mean) / ((train - mean) ** 2).mean(dim=0).sqrt()
+    assert_close(normalize(other), expected, name="other rows, after the training rows were set to zero")
+
+
 @pytest.mark.stage("whole")
 def test_fit_normalizer_equals_the_reference(learner, reference, probe):
     for dtype in (torch.float32, torch.float64):
         train, other = rows(probe, "N", "D", dtype), rows(probe, "M", "D", dtype)
         train[:, 1] = other[0, 1]
+        other[-1] *= 1e4  # far from all that was seen
         assert_close(learner.fit_normalizer(train)(other), reference.fit_normalizer(train)(other))
 
 
@@ -614,6 +661,6 @@ def test_bucket_batch_sampler_leaves_global_random_numbers_alone(learner, probe)
 
 @pytest.mark.stage("robust")
 def test_bucket_batch_sampler_refuses_sizes_below_one(learner, probe):
-    for sizes in ((0, 2), (-3, 2), (4, 0), (4, -1)):
+    for sizes in ((0, 2), (-3, 2), (4, 0), (4, -1), (-3, -2)):
         with pytest.raises(ValueError):
             learner.BucketBatchSampler(lengths_for(probe), *sizes)

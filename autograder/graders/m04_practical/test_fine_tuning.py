@@ -98,6 +98,18 @@ def small(module, classes=7):
     return model
 
 
+def deep(module):
+    """One of more layers."""
+    module.library("torch").manual_seed(5)
+    nn, model = module.library("torch").nn, module.library("torch").nn.Sequential()
+    model.add_module("first", nn.Sequential(nn.Conv2d(1, 3, 1), nn.Tanh()))
+    model.add_module("stem", nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Tanh()))
+    model.add_module("neck", nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten()))
+    model.add_module("throat", nn.Sequential(nn.Linear(4, 4), nn.Tanh()))
+    model.add_module("head", nn.Linear(4, 7))
+    return model
+
+
 def bars(probe):
     """Lying and standing bars with some noise, and their classes."""
     images = 0.05 * probe.tensor(8, 1, 5, 6)
@@ -140,6 +152,15 @@ def test_fine_tune_trains_every_layer(learner, probe):
         assert (after[name] != before[name]).all(), f"{name} is what it was"
 
 
+def test_fine_tune_trains_however_many_layers_there_are(learner, probe):
+    model, (images, labels) = deep(learner), bars(probe)
+    before = model.state_dict()
+    learner.fine_tune(model, images, labels, 2, generator(learner, probe.generator()))
+    after = model.state_dict()
+    for name in ("first.0.weight", "stem.0.weight", "throat.0.weight"):
+        assert (after[name] != before[name]).all(), f"{name} is what it was"
+
+
 def test_fine_tune_trains_the_new_head(learner, probe):
     seed = int(probe.integers(1, high=2**31)[0])
     rng = learner.library("torch").Generator()
@@ -161,6 +182,27 @@ def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe)
         rng.manual_seed(seed)
         learner.fine_tune(model, images, labels, 2, rng)
     assert_close(second.state_dict(), first.state_dict())
+
+
+def test_fine_tune_gives_another_network_for_another_generator(learner, probe):
+    (images, labels), heads = bars(probe), []
+    for seed in probe.permutation(2**16)[:2].tolist():
+        model, rng = small(learner), learner.library("torch").Generator()
+        rng.manual_seed(seed)
+        learner.fine_tune(model, images, labels, 2, rng)
+        heads.append(model.state_dict()["head.weight"])
+    assert (heads[0] != heads[1]).all(), "the head is drawn from the generator that was handed in"
+
+
+@pytest.mark.stage("whole")
+def test_fine_tune_does_not_seed_the_global_generator(learner, probe):
+    (images, labels), library, following = bars(probe), learner.library("torch"), []
+    for seed in (3, 4):
+        model = small(learner)
+        library.manual_seed(seed)
+        learner.fine_tune(model, images, labels, 2, generator(learner, probe.generator()))
+        following.append(library.rand(3))
+    assert (following[0] != following[1]).all(), "the global generator goes on from where the caller had it"
 
 
 @pytest.mark.stage("whole")

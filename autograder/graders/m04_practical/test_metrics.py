@@ -108,12 +108,13 @@ def test_accuracy_leaves_ignored_rows_out(learner, probe):
 
 
 def test_accuracy_takes_any_number_of_leading_axes(learner, probe):
-    logits = probe.tensor("B T C")
-    targets = torch.from_numpy(probe.integers("B T", high="C"))
-    targets[0, 0] = -100
-    kept = targets != -100
-    expected = ((logits.argmax(dim=-1) == targets) & kept).sum().item() / kept.sum().item()
-    assert_close(learner.accuracy(logits, targets), expected)
+    for leading in ("B T", "2 B T"):
+        logits = probe.tensor(f"{leading} C")
+        targets = torch.from_numpy(probe.integers(leading, high="C"))
+        targets[0, 0] = -100
+        kept = targets != -100
+        expected = ((logits.argmax(dim=-1) == targets) & kept).sum().item() / kept.sum().item()
+        assert_close(learner.accuracy(logits, targets), expected, name=f"the accuracy of logits {tuple(logits.shape)}")
 
 
 @pytest.mark.stage("whole")
@@ -136,6 +137,13 @@ def test_accuracy_of_negative_scores_and_of_huge_ones(learner, probe):
 
 
 @pytest.mark.stage("robust")
+def test_accuracy_of_scores_that_differ_in_float64_only(learner, probe):
+    places = torch.from_numpy(np.stack([probe.permutation(5) for _ in range(20)]))
+    logits, targets = 1.0 + 1e-12 * places.double(), torch.from_numpy(probe.integers(20, high=5))
+    assert_close(learner.accuracy(logits, targets), (places.argmax(dim=1) == targets).double().mean().item())
+
+
+@pytest.mark.stage("robust")
 def test_accuracy_of_many_rows_is_not_rounded(learner):
     logits = torch.tensor([[1.0, 0.0]]).repeat(100_003, 1)
     targets = torch.zeros(100_003, dtype=torch.int64)
@@ -153,6 +161,8 @@ def test_confusion_matrix_is_a_square_of_int64(learner, probe):
 
 def test_confusion_matrix_counts_every_row_once(learner, probe):
     assert int(learner.confusion_matrix(*guesses(probe), 5).sum()) == 60
+    many = [part.repeat(300) for part in guesses(probe)]
+    assert int(learner.confusion_matrix(*many, 5).sum()) == 18_000, "however many rows there are of a kind"
 
 
 def test_confusion_matrix_has_right_predictions_on_the_diagonal(learner, probe):
@@ -167,10 +177,12 @@ def test_confusion_matrix_has_targets_in_rows_and_predictions_in_columns(learner
 
 
 def test_confusion_matrix_keeps_classes_that_never_occur(learner, probe):
-    matrix = learner.confusion_matrix(torch.tensor([1, 3, 3]), torch.tensor([1, 1, 3]), 6)
-    expected = torch.zeros(6, 6, dtype=torch.int64)
-    expected[1, 1] = expected[1, 3] = expected[3, 3] = 1
-    assert_close(matrix, expected)
+    for classes in (6, 300):
+        last = classes - 2
+        matrix = learner.confusion_matrix(torch.tensor([1, last, last]), torch.tensor([1, 1, last]), classes)
+        expected = torch.zeros(classes, classes, dtype=torch.int64)
+        expected[1, 1] = expected[1, last] = expected[last, last] = 1
+        assert_close(matrix, expected)
 
 
 @pytest.mark.stage("whole")
@@ -193,7 +205,7 @@ def test_confusion_matrix_of_no_rows_is_zero(learner):
 @pytest.mark.stage("robust")
 def test_confusion_matrix_refuses_classes_that_are_none(learner):
     fine = torch.tensor([0, 1, 2])
-    for wrong in (torch.tensor([0, 3, 1]), torch.tensor([0, -1, 1])):
+    for wrong in (torch.tensor([0, 1, 3]), torch.tensor([0, 3, 1]), torch.tensor([0, -1, 1])):
         with pytest.raises(ValueError):
             learner.confusion_matrix(fine, wrong, 3)
         with pytest.raises(ValueError):
@@ -335,7 +347,8 @@ def test_roc_auc_with_many_ties_counts_every_pair(learner, probe):
 
 def test_roc_auc_of_the_other_class_is_the_rest(learner, probe):
     scores, targets = ranked(probe)
-    assert_close(learner.roc_auc(scores, 1 - targets), 1.0 - by_pairs(scores, targets))
+    for each in (targets, 1 - targets):  # above a half, and below
+        assert_close(learner.roc_auc(scores, each), by_pairs(scores, each))
 
 
 def test_roc_auc_looks_at_the_order_only(learner, probe):
@@ -455,6 +468,11 @@ def test_expected_calibration_error_takes_the_class_of_the_largest_probability(l
     assert_close(learner.expected_calibration_error(p, torch.tensor([1, 2]), bins=7), 0.25)
 
 
+def test_expected_calibration_error_has_all_its_bins_for_two_rows(learner):
+    p = torch.tensor([[0.91, 0.09], [0.81, 0.19]], dtype=torch.float64)
+    assert_close(learner.expected_calibration_error(p, torch.tensor([1, 0]), bins=20), (0.91 + 0.19) / 2)
+
+
 @pytest.mark.stage("whole")
 def test_expected_calibration_error_equals_the_reference(learner, reference, probe):
     for bins, sharp in ((15, 2.0), (10, 0.5), (4, 4.0), (1, 1.0)):
@@ -474,6 +492,7 @@ def test_expected_calibration_error_uses_fifteen_bins_unless_told(learner, probe
 def test_expected_calibration_error_of_a_confidence_rounded_above_one(learner):
     p = torch.tensor([[1.0 + 1e-12, 0.0], [0.1, 0.9]], dtype=torch.float64)
     assert_close(learner.expected_calibration_error(p, torch.tensor([0, 0]), bins=6), 0.45)
+    assert_close(learner.expected_calibration_error(p, torch.tensor([1, 0]), bins=6), 0.95)
 
 
 @pytest.mark.stage("robust")

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_shape
+from autograder.testing import assert_close, assert_shape, there
 
 NAMES = ("stem", "body", "head")
 
@@ -121,12 +121,25 @@ def test_freeze_of_one_layer_leaves_the_others_as_they_were(learner, probe):
 def test_freeze_forgets_gradients_of_earlier_steps(learner, probe):
     model, _ = trained(learner, probe)
     set_gradients(learner, model, probe)
+    model.get_submodule("stem").requires_grad_(False)  # which leaves the gradients where they are
     learner.freeze(model)
     open_ones = wanted(model)
-    for name in ("stem.0", "stem.1", "body.0", "head"):
+    for name in ("body.0", "head", "stem.0", "stem.1"):
         for part in ("weight", "bias"):
             assert gradient(learner, model.get_submodule(name), part) is None, f"the gradient of {name}.{part} is None"
     assert not any(open_ones.values()), "and no parameter will get another one"
+
+
+def test_freeze_reaches_layers_inside_layers_inside_layers(learner):
+    nn = seeded(learner).nn
+    attention = nn.MultiheadAttention(4, 2)  # it has parameters of its own, and a layer that has some, too
+    inner = nn.Sequential(nn.Sequential(attention, nn.Sequential(nn.Linear(4, 3))))
+    model = nn.Sequential(nn.Linear(4, 4), inner)
+    learner.freeze(model)
+    open_ones = [name for name, value in model.named_parameters() if value.requires_grad]
+    training = [name for name, layer in model.named_modules() if layer.training]
+    assert open_ones == [], f"these parameters still require gradients: {open_ones}"
+    assert training == [], f"these layers are still in training mode: {training}"
 
 
 def test_freeze_puts_every_layer_inside_into_evaluation_mode(learner, probe):
@@ -174,6 +187,18 @@ def test_freeze_lets_gradients_pass_to_the_layers_below(learner, probe):
     (same(x) * cotangent).sum().backward()
     expected = {name: value.grad for name, value in same.named_parameters() if not name.startswith("head")}
     assert_close(grads, expected)
+
+
+@pytest.mark.stage("whole")
+def test_freeze_leaves_a_layer_that_can_be_opened_again(learner, probe):
+    model, state = trained(learner, probe)
+    stem, same = model.get_submodule("stem"), twin(state).train().stem
+    learner.freeze(model)
+    model.train()
+    model.requires_grad_(True)
+    x = probe.tensor(9, 5)
+    assert_close(stem(x), same(x), name="the output of the layer, in training mode again")
+    assert_close(stem.state_dict(), same.state_dict(), name="its state, with what batch normalisation has averaged")
 
 
 @pytest.mark.stage("whole")
@@ -240,6 +265,24 @@ def test_replace_head_finds_a_layer_inside_other_layers(learner, probe):
     assert_close(model.state_dict()["head.weight"], state["head.weight"], name="head.weight")
 
 
+def test_replace_head_finds_a_layer_however_deep(learner):
+    nn = seeded(learner).nn
+    model = nn.Sequential(nn.Sequential(nn.Linear(3, 5), nn.Sequential(nn.ReLU(), nn.Linear(5, 4))))
+    head = learner.replace_head(model, "0.1.1", 2, generator(learner, 1))
+    sizes = [len(list(each.children())) for each in (model, model[0], model[0][1])]
+    assert sizes == [1, 2, 2], "no part of the network has got another layer"
+    assert learner.library("operator").is_(model[0][1][1], head), "the layer called 0.1.1 is the one that is returned"
+
+
+def test_replace_head_puts_the_layer_where_the_old_one_stood(learner, probe):
+    model, state = trained(learner, probe)
+    layer = learner.replace_head(model, "body.0", 6, generator(learner, 1))
+    model.eval()
+    same, x = twin(state).eval(), probe.tensor(8, 5)
+    same.body[0].load_state_dict({"weight": layer.weight.detach(), "bias": layer.bias.detach()})
+    assert_close(model(x), same(x).detach(), name="the logits, with another layer in front of an activation")
+
+
 def test_replace_head_draws_weight_and_bias_from_the_generator(learner, probe):
     model, _ = trained(learner, probe)
     seed = a_seed(probe)
@@ -260,9 +303,15 @@ def test_replace_head_can_learn_where_all_else_is_frozen(learner, probe):
 
 def test_replace_head_has_a_bias_only_if_the_old_one_had(learner, probe):
     model = network(seeded(learner), bias=False)
-    head = learner.replace_head(model, "head", 3, generator(learner, 1))
+    rng, seed = learner.library("torch").Generator(), a_seed(probe)
+    rng.manual_seed(seed)
+    head = learner.replace_head(model, "head", 3, rng)
     assert head.bias is None, "the old head has no bias, so the new one has none"
     assert "head.bias" not in model.state_dict(), "the old head has no bias, so the new one has none"
+    again = learner.replace_head(model, "head", 3, rng)
+    draws, radius = torch.Generator().manual_seed(seed), 1 / math.sqrt(6)
+    expected = [torch.empty(3, 6).uniform_(-radius, radius, generator=draws) for _ in range(2)]
+    assert_close([head.weight.detach(), again.weight.detach()], expected, name="two weights, drawn one after the other")
 
 
 @pytest.mark.stage("whole")
@@ -280,15 +329,20 @@ def test_replace_head_equals_the_reference(learner, reference, probe):
 def test_replace_head_keeps_the_dtype_of_the_network(learner, probe):
     model, _ = trained(learner, probe)
     model.double()
-    head = learner.replace_head(model, "head", 3, generator(learner, 1))
+    seed = a_seed(probe)
+    head = learner.replace_head(model, "head", 3, generator(learner, seed))
     assert_shape(head.weight, (3, 6), torch.float64, name="the weight")
     assert_shape(head.bias, (3,), torch.float64, name="the bias")
+    draws, radius = torch.Generator().manual_seed(seed), 1 / math.sqrt(6)
+    weight = torch.empty(3, 6, dtype=torch.float64).uniform_(-radius, radius, generator=draws)
+    assert_close(head.weight.detach(), weight, name="the weight, drawn in float64")
 
 
 @pytest.mark.stage("robust")
 def test_replace_head_refuses_layers_that_are_not_linear(learner, probe):
     model, _ = trained(learner, probe)
-    for name in ("stem", "stem.1", "body.1"):
+    model.get_submodule("body.2").in_features = 6  # as some layers have it that are not linear
+    for name in ("stem", "stem.1", "body.1", "body.2"):
         with pytest.raises(TypeError):
             learner.replace_head(model, name, 3, generator(learner, 1))
 
@@ -323,10 +377,11 @@ def test_parameter_groups_returns_a_dict_for_every_layer(learner):
 
 
 def test_parameter_groups_divides_the_rate_from_layer_to_layer(learner, probe):
-    lr, decay = probe.scalar(0.01, 0.9), probe.scalar(1.5, 4.0)
     layers, _ = stack(learner, (2, 3, 4, 3, 2))
-    rates = [group["lr"] for group in learner.parameter_groups(layers, lr, decay)]
-    assert_close(rates, [lr / decay**3, lr / decay**2, lr / decay, lr], name="the learning rates")
+    for decay in (probe.scalar(1.5, 4.0), probe.scalar(20.0, 40.0)):
+        lr = probe.scalar(0.01, 0.9)
+        rates = [group["lr"] * decay**i for i, group in enumerate(learner.parameter_groups(layers, lr, decay)[::-1])]
+        assert_close(rates, [lr] * 4, name="the learning rates, each times what it was to be divided by")
 
 
 def test_parameter_groups_divides_by_two_point_six_unless_told(learner):
@@ -417,6 +472,15 @@ def test_parameter_groups_lists_a_shared_parameter_once_with_the_last_layer(lear
 
 
 @pytest.mark.stage("robust")
+def test_parameter_groups_makes_no_group_of_what_is_all_listed_already(learner):
+    nn = seeded(learner).nn
+    shared, first, last = nn.Linear(3, 3), nn.Linear(4, 3), nn.Linear(3, 2)
+    groups = learner.parameter_groups([first, shared, nn.ReLU(), shared, last], 0.9, decay=3.0)
+    assert_close([values(group) for group in groups], [own(first), own(shared), own(last)], name="the parameters")
+    assert_close([group["lr"] for group in groups], [0.1, 0.3, 0.9], name="the learning rates")
+
+
+@pytest.mark.stage("robust")
 def test_parameter_groups_takes_equal_values_for_no_shared_parameter(learner):
     layers, _ = stack(learner, (3, 3, 3))
     layers[1].load_state_dict(layers[0].state_dict())
@@ -455,11 +519,11 @@ def test_gradual_unfreeze_opens_the_last_layer_in_the_first_epoch(learner):
 
 
 def test_gradual_unfreeze_opens_layers_from_the_end_on(learner):
-    layers, _ = stack(learner, (2, 3, 4, 3, 2))
-    for epoch in range(6):
+    layers, _ = stack(learner, (2, 3, 4, 3, 2, 3, 2))
+    for epoch in range(7):
         learner.gradual_unfreeze(layers, epoch)
-        expected = [{i >= 3 - epoch} for i in range(4)]
-        assert open_layers(layers) == expected, f"in epoch {epoch} the last {min(4, epoch + 1)} layers are open"
+        expected = [{i >= 5 - epoch} for i in range(6)]
+        assert open_layers(layers) == expected, f"in epoch {epoch} the last {min(6, epoch + 1)} layers are open"
 
 
 def test_gradual_unfreeze_waits_as_many_epochs_as_told(learner):
@@ -571,6 +635,15 @@ def test_feature_extract_returns_every_layer_to_its_mode(learner, probe):
         assert modes(model) == before, "each layer is in the mode in which it was"
 
 
+def test_feature_extract_returns_a_shared_layer_to_its_mode(learner, probe):
+    nn = seeded(learner).nn
+    shared = nn.Dropout(0.5)
+    model = nn.Sequential(nn.Sequential(shared, nn.Linear(5, 4)), nn.Sequential(nn.ReLU(), shared))
+    shared.eval()
+    learner.feature_extract(model, "0.1", probe.tensor(3, 5))
+    assert [model.training, model[1].training, shared.training] == [True, True, False], "each layer is in its mode"
+
+
 def test_feature_extract_is_not_fooled_by_a_layer_that_works_in_place(learner, probe):
     model, state = trained(learner, probe)
     x = probe.tensor(9, 5)
@@ -578,6 +651,21 @@ def test_feature_extract_is_not_fooled_by_a_layer_that_works_in_place(learner, p
     for layer, features in (("stem.1", same.stem[1](same.stem[0](x))), ("body.0", same.body[0](same.stem(x)))):
         assert (features < 0).any(), "there is something for the next layer to overwrite"
         assert_close(learner.feature_extract(model, layer, x), features.detach(), name=f"the features of {layer}")
+    nn = learner.library("torch").nn
+    for overwriting in (nn.LeakyReLU(0.3, inplace=True), nn.Hardtanh(inplace=True), nn.ELU(inplace=True)):
+        other = nn.Sequential(nn.Linear(5, 6), overwriting)
+        expected = x @ other[0].weight.detach().T + other[0].bias.detach()
+        assert_close(
+            learner.feature_extract(other, "0", x), expected, name="the features of a layer before another one"
+        )
+
+
+def test_feature_extract_keeps_the_dtype_of_the_layer(learner, probe):
+    model, state = trained(learner, probe)
+    model.double()
+    x = probe.tensor(9, 5, dtype=torch.float64)
+    expected = twin(state).double().eval().stem(x).detach()
+    assert_close(learner.feature_extract(model, "stem", x), expected, name="the features of stem, in float64")
 
 
 def test_feature_extract_removes_its_hook(learner, probe):
@@ -618,6 +706,31 @@ def test_feature_extract_records_nothing(learner, probe):
 
 
 @pytest.mark.stage("whole")
+def test_feature_extract_makes_features_that_a_model_can_learn_from(learner, probe):
+    model, _ = trained(learner, probe)
+    builtins, operator = learner.library("builtins"), learner.library("operator")
+    features = learner.library("itertools").starmap(learner.feature_extract, [(model, "body", probe.tensor(3, 5))])
+    barred = builtins.next(builtins.map(operator.methodcaller("is_inference"), features))
+    assert barred is False, "a tensor made in torch.inference_mode() can never take part in learning"
+
+
+def recording_after(function, *given):
+    """Whether autograd records after a call by somebody who had switched it off."""
+    import torch
+
+    with torch.no_grad():
+        function(*given)
+        return torch.is_grad_enabled()
+
+
+@pytest.mark.stage("whole")
+def test_feature_extract_leaves_recording_switched_off_where_it_was(learner, probe):
+    model, _ = trained(learner, probe)
+    recording = there(learner, recording_after)(learner.feature_extract, model, "stem", probe.tensor(3, 5))
+    assert recording is False, "autograd still does not record"
+
+
+@pytest.mark.stage("whole")
 def test_feature_extract_keeps_which_parameters_learn(learner, probe):
     model, _ = trained(learner, probe)
     model.get_submodule("stem").requires_grad_(False)
@@ -648,6 +761,8 @@ def test_feature_extract_cleans_up_when_the_network_fails(learner, probe):
     model.train()
     model.get_submodule("stem").eval()
     before = modes(model)
+    learner.feature_extract(model, "stem.0", probe.tensor(4, 5))
+    assert modes(model) == before, "each layer is in the mode in which it was"
     with pytest.raises(RuntimeError):
         learner.feature_extract(model, "stem.0", probe.tensor(4, 9))  # rows of the wrong width
     left, after = hooks(learner, model.get_submodule("stem.0")), modes(model)

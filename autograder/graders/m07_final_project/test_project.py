@@ -17,7 +17,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from autograder.sandbox.errors import LearnerError
-from autograder.testing import assert_close, assert_shape
+from autograder.testing import assert_close, assert_shape, there
 
 PARTS = ("train", "validation", "test")
 HISTORY = ("train_loss", "validation_loss", "validation_accuracy")
@@ -77,7 +77,7 @@ def test_build_datasets_returns_three_pairs_of_tensors(learner, probe):
 
 
 def test_build_datasets_puts_every_image_into_exactly_one_part(learner, probe):
-    images, labels = marked_images(probe, 97), 9 * classes_of(probe, [20, 33, 44]) + 2  # classes need not be 0, 1, 2, …
+    images, labels = marked_images(probe, 97), 9 * classes_of(probe, [20, 33, 44]) - 7  # classes need not be 0, 1, 2, …
     parts = learner.build_datasets(images, labels, validation=0.2, test=0.25, seed=3)
     found = torch.cat([numbers_of(parts[name][0]) for name in PARTS])
     assert_close(found.sort().values, torch.arange(97), name="the numbers of the images in the three parts")
@@ -122,12 +122,13 @@ def test_build_datasets_draws_the_same_parts_from_the_same_seed_only(learner, pr
 def test_build_datasets_draws_from_its_seed_whatever_was_drawn_before(learner, probe):
     images, labels = marked_images(probe, 60), classes_of(probe, [25, 35])
     torch_there = learner.library("torch")
-    found = []
-    for state in (1, 2):
-        torch_there.manual_seed(state)
-        learner.library("numpy").random.seed(state)
-        found.append(learner.build_datasets(images, labels, seed=5))
-    assert_close(found[1], found[0])
+    for seed in (5, 0):
+        found = []
+        for state in (1, 2):
+            torch_there.manual_seed(state)
+            learner.library("numpy").random.seed(state)
+            found.append(learner.build_datasets(images, labels, seed=seed))
+        assert_close(found[1], found[0], name=f"the parts from the seed {seed}")
 
 
 def test_build_datasets_may_put_any_image_into_any_part(learner, probe):
@@ -183,7 +184,16 @@ def test_build_datasets_refuses_labels_that_do_not_match_the_images(learner, pro
 
 @pytest.mark.stage("robust")
 def test_build_datasets_refuses_fractions_that_leave_a_part_empty(learner, probe):
-    for validation, test in ((0.0, 0.2), (0.2, 0.0), (-0.1, 0.3), (0.3, -0.1), (0.5, 0.5), (0.25, 0.75), (0.9, 0.4)):
+    for validation, test in (
+        (0.0, 0.2),
+        (0.2, 0.0),
+        (-0.1, 0.3),
+        (0.3, -0.1),
+        (0.5, 0.5),
+        (0.25, 0.75),
+        (0.9, 0.4),
+        (-0.1, -0.3),
+    ):
         with pytest.raises(ValueError):
             learner.build_datasets(probe.normal(30, 3, 2), np.arange(30) % 3, validation=validation, test=test)
 
@@ -256,7 +266,7 @@ def test_build_model_standardizes_by_the_mean_and_the_deviation_of_all_pixels(le
     """The training images differ in every pixel and agree in nothing but how many they are."""
     others = probe.tensor("B Y X")
     found = []
-    for mean, std in ((0.5, 2.0), (130.0, 25.0), (-3e-4, 2e-4)):
+    for mean, std in ((0.5, 2.0), (130.0, 25.0), (-3e-7, 2e-7)):
         model = shaken_model(learner, 1, training_images(probe, mean, std), 4, seed=3)
         found.append(model(mean + std * others))
     assert_close(found[1], found[0], name="the logits of bright images")
@@ -293,6 +303,10 @@ def test_build_model_switches_units_off_in_training_mode_only(learner, probe):
     assert_close(model(images), model(images), name="the logits in evaluation mode, asked for a second time")
     model.train()
     assert not torch.allclose(model(images), model(images), rtol=1e-3), "in training mode they differ each time"
+    flat = torch.full_like(
+        images, images.mean().item()
+    )  # no pixel stands out, so it makes no difference which are there
+    assert not torch.allclose(model(flat), model(flat), rtol=1e-3), "hidden units are switched off, not pixels"
     assert (model(images) != 0.0).all(), "the units that are switched off are hidden ones, not the logits"
 
 
@@ -311,7 +325,7 @@ def test_build_model_switches_units_off_as_often_as_dropout_says(learner, probe)
 def test_build_model_grows_with_width(learner, probe):
     images = training_images(probe)
     counts = []
-    for width in (8, 16, 32, 64):
+    for width in (8, 16, 32, 64, 128, 256):
         model = learner.build_model(images, 4, width=width)
         counts.append(sum(parameter.numel() for parameter in model.parameters()))
     assert all(a < b for a, b in zip(counts, counts[1:], strict=False)), "a larger width gives more parameters"
@@ -663,6 +677,8 @@ def test_evaluate_has_a_row_and_a_column_for_classes_that_do_not_occur(learner, 
     confusion = torch.zeros(5, 5, dtype=torch.int64)
     confusion[1, 1] = confusion[1, 0] = 1
     assert_close(judge(learner, logits, torch.tensor([1, 1]))["confusion"], confusion, name="confusion")
+    many = torch.zeros(2, 23).index_fill(1, torch.tensor([1]), 2.0)
+    assert_shape(judge(learner, many, torch.tensor([1, 0]))["confusion"], (23, 23), torch.int64, name="confusion")
 
 
 def test_evaluate_averages_over_images_whatever_the_batches(learner, probe):
@@ -709,6 +725,22 @@ def test_evaluate_records_nothing_for_a_backward_pass(learner, probe):
     gradients = made(learner, "lambda model: [p.grad for p in model.parameters()]")(model)
     assert_close(gradients, [None] * 4, name="the gradients of the parameters")
     assert learner.library("torch").is_grad_enabled(), "whoever trains afterwards is recorded again"
+
+
+def recording_after(function, *given):
+    """Whether autograd records after a call by somebody who had switched it off."""
+    import torch
+
+    with torch.no_grad():
+        function(*given)
+        return torch.is_grad_enabled()
+
+
+@pytest.mark.stage("whole")
+def test_evaluate_leaves_recording_switched_off_where_it_was(learner, probe):
+    part, _ = problem(probe)
+    model, _ = twins(learner, probe, part)
+    assert there(learner, recording_after)(learner.evaluate, model, part) is False, "autograd still does not record"
 
 
 @pytest.mark.stage("whole")
@@ -762,6 +794,12 @@ def test_export_model_writes_the_config(learner, probe, scratch):
 def test_export_model_writes_the_whole_state(learner, probe, scratch):
     model, _, found = exported(learner, probe, scratch / "model.pt")
     assert_close(found["state_dict"], model.state_dict(), name="the state in the file")
+    model.register_buffer("passing", torch.ones(2), persistent=False)  # which no state_dict holds
+    learner.export_model(model, str(scratch / "model.pt"))
+    found = learner.library("torch").load(str(scratch / "model.pt"), weights_only=True)
+    assert_close(
+        found["state_dict"], model.state_dict(), name="the state in the file, of a model with a passing buffer"
+    )
 
 
 def test_export_model_leaves_the_model_as_it_was(learner, probe, scratch):
@@ -782,6 +820,7 @@ def test_export_model_replaces_a_file_that_is_there(learner, probe, scratch):
     for _ in range(2):
         model, config, found = exported(learner, probe, path)
         assert_close(found, {"config": config, "state_dict": model.state_dict()}, name="the file")
+        assert [other.name for other in scratch.iterdir()] == ["model.pt"], "there is the file, and nothing else"
 
 
 @pytest.mark.stage("whole")
@@ -835,9 +874,10 @@ def test_predict_answers_in_evaluation_mode(learner, probe, scratch):
 
 
 def test_predict_answers_for_some_images_as_for_all(learner, probe, scratch):
-    model, raw = written(learner, probe, scratch / "model.pt", width=32), raw_images(probe)
+    model, raw = written(learner, probe, scratch / "model.pt", width=32, dropout=0.9), raw_images(probe)
     expected, order = classes_by(model, raw), raw.mean(axis=(1, 2)).argsort()
-    for rows in ([3], order[:9], order[-9:]):
+    alone = [[row] for row in np.unique(expected, return_index=True)[1]]  # one image of each class
+    for rows in (*alone, order[:9], order[-9:]):
         assert_close(learner.predict(str(scratch / "model.pt"), raw[rows]), expected[rows], name="the classes of some")
 
 
@@ -859,6 +899,13 @@ def test_predict_takes_images_of_any_kind_of_number(learner, probe, scratch):
         assert_close(found, classes_by(model, some), name=f"the classes of {np.dtype(kind)} images")
 
 
+def test_predict_takes_images_in_small_units(learner, probe, scratch):
+    model = shaken_model(learner, 1, training_images(probe, mean=0.9, std=0.5), 5)
+    torch.save({"config": model.config, "state_dict": model.state_dict()}, scratch / "model.pt")
+    raw = raw_images(probe) / 100.0
+    assert_close(learner.predict(str(scratch / "model.pt"), raw), classes_by(model, raw), name="the classes")
+
+
 @pytest.mark.stage("robust")
 def test_predict_has_no_classes_for_no_images(learner, probe, scratch):
     written(learner, probe, scratch / "model.pt")
@@ -878,6 +925,7 @@ def test_predict_refuses_images_of_another_shape(learner, probe, scratch):
         raw[..., None],
         raw[:, :, 1:],
         raw[:, 1:],
+        raw[:0, 1:],
     ]
     for images in [*wrong, np.concatenate([raw, raw], axis=2), np.concatenate([raw, raw], axis=1)]:
         with pytest.raises(ValueError):
@@ -899,9 +947,10 @@ def test_predict_runs_no_code_from_the_file(learner, probe, scratch):
     model = written(learner, probe, scratch / "model.pt")
     file = {"config": model.config, "state_dict": model.state_dict(), "more": MakesAFolder(str(scratch / "made"))}
     torch.save(file, scratch / "hostile.pt")
-    with pytest.raises((LearnerError, pickle.UnpicklingError)):
+    with pytest.raises((LearnerError, pickle.UnpicklingError)) as caught:
         learner.predict(str(scratch / "hostile.pt"), raw_images(probe))
     assert not (scratch / "made").exists(), "no code from the file is run"
+    assert getattr(caught.value, "etype", "UnpicklingError") == "UnpicklingError", "torch.load refuses the file"
 
 
 @pytest.mark.stage("whole")
@@ -1004,6 +1053,8 @@ def test_model_card_tells_images_loss_and_accuracy(learner, probe):
     assert str(report["images"]) in found, "Metrics tells the number of images"
     assert f"{report['loss']:.4f}" in found, "Metrics tells the loss with four decimals"
     assert f"{report['accuracy']:.4f}" in found, "Metrics tells the accuracy, a fraction, with four decimals"
+    found = numbers_in(section_of(learner.model_card(report_of([[1, 0], [1, 1]]), sizes), "Metrics"))
+    assert "0.6667" in found, "Metrics rounds an accuracy of 2 / 3, and does not cut it off"
 
 
 def test_model_card_tells_the_recall_of_every_class(learner, probe):
