@@ -4,8 +4,8 @@
     clipped, norm = clip_by_global_norm(grads, max_norm=1.0)
 
 Both functions take the gradients of a whole model, one tensor for each parameter, of any shapes, and None for a parameter
-that took no part in the loss. They return the clipped ones in a list, in the same order, with the shapes and dtypes they had, and
-None where there was None. No tensor that is given to them is changed.
+that took no part in the loss. They return the clipped ones in a list, in the same order, with the shapes and dtypes they had,
+and None where there was None. No tensor that is given to them is changed.
 """
 
 import math
@@ -53,7 +53,7 @@ def clip_by_global_norm(grads: Grads, max_norm: float) -> tuple[list[Float[Tenso
 
     Args:
         grads: the gradients, any shapes and floating-point dtypes; None where there is none.
-        max_norm: the largest length that is let through, positive.
+        max_norm: the largest length that is let through, positive; infinity lets all through, and only measures.
 
     Returns:
         The tuple (clipped gradients, norm): a list, and the norm before clipping as a float, which is worth logging.

@@ -17,7 +17,8 @@ def one_hot(labels, classes):
 
 
 def pairwise_distances(x, y):
-    return torch.stack([torch.linalg.vector_norm(y - row, dim=1) for row in x])
+    distances = [torch.linalg.vector_norm(y - row, dim=1) for row in x]
+    return torch.stack(distances) if distances else x.new_zeros(0, len(y))
 
 
 def batched_outer(x, y):
@@ -25,7 +26,8 @@ def batched_outer(x, y):
 
 
 def gather_rows(x, index):
-    return torch.stack([sequence.index_select(0, rows) for sequence, rows in zip(x, index, strict=True)])
+    picked = [sequence.index_select(0, rows) for sequence, rows in zip(x, index, strict=True)]
+    return torch.stack(picked) if picked else x.new_zeros(*index.shape, x.shape[2])
 
 
 def masked_mean(x, mask):

@@ -21,6 +21,6 @@ def clip_by_global_norm(grads, max_norm):
     norm = float(torch.linalg.vector_norm(vector))
     if norm != norm or norm == float("inf"):
         raise ValueError("not finite")
-    factor = max_norm / max(norm, max_norm)
+    factor = max_norm / norm if norm > max_norm else 1.0
     parts = iter((factor * vector).split([grad.numel() for grad in there]))
     return [None if grad is None else next(parts).reshape(grad.shape).to(grad.dtype) for grad in grads], norm
