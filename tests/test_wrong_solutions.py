@@ -87,3 +87,14 @@ def test_there_are_some_of_every_task_of_the_course():
         if sum(entry["task"] == task for entry in entries_of(exercise.module).get(exercise.name, [])) < 3
     ]
     assert without == []
+
+
+def test_no_two_of_a_task_have_the_same_name():
+    for exercise in EXERCISES:
+        names = [(entry["task"], entry["name"]) for entry in entries_of(exercise.module).get(exercise.name, [])]
+        assert [name for name in names if names.count(name) > 1] == [], exercise.id
+
+
+def test_the_readme_says_how_many_there_are():
+    total = sum(len(group) for path in FOLDER.glob("*.yml") for group in entries_of(path.stem).values())
+    assert f"{total:,} wrong solutions in" in (COURSE.root / "README.md").read_text(encoding="utf-8")
