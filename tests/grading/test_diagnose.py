@@ -12,7 +12,8 @@ from autograder.grading.alike import same_files as alike
 from autograder.grading.diagnose import Diagnosis
 from autograder.grading.mistakes import MistakeError, apply_mistake, load_mistakes
 from autograder.grading.pool import Job, NodeSettings, Pool
-from autograder.sandbox.errors import learner_error
+from autograder.sandbox.errors import InputChanged, learner_error
+from autograder.testing import CheckFailed
 from autograder.testing.probe import Probe
 from tests.courses import write_files
 
@@ -416,6 +417,15 @@ def test_an_error_of_a_library_is_the_same_if_it_says_the_same():
     assert not same_error(raised("return factor * x"), ValueError("shapes (3,) (2,)")), "another slip"
     assert same_error(raised('raise ValueError("no")'), ValueError("too small")), "everybody has words of their own"
     assert not same_error(raised('raise ValueError("no")'), TypeError("shapes (2,) (3,)"))
+
+
+def test_a_mistake_that_writes_into_another_argument_is_another_one():
+    def ours(argument):
+        return CheckFailed(str(InputChanged("scale", argument)))
+
+    assert same_error(InputChanged("scale", 0), ours(0))
+    assert not same_error(InputChanged("scale", 0), ours(1))
+    assert not same_error(InputChanged("scale", 0), ours("factor"))
 
 
 def test_a_learner_does_not_read_everything_that_could_be_wrong(hand_in):
