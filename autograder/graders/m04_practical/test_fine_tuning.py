@@ -173,36 +173,21 @@ def test_fine_tune_trains_the_new_head(learner, probe):
     assert (head != 0).all(), "the head has learned"
 
 
-def test_fine_tune_gives_the_same_network_for_the_same_generator(learner, probe):
-    images, labels = bars(probe)
-    first, second, seed = small(learner), small(learner), int(probe.integers(1, high=2**31)[0])
-    second.load_state_dict(first.state_dict())
-    for model in (first, second):
-        rng = learner.library("torch").Generator()
-        rng.manual_seed(seed)
+def test_fine_tune_takes_all_that_is_random_from_the_generator(learner, probe):
+    (images, labels), library, states, following = bars(probe), learner.library("torch"), [], []
+    seed, other = probe.permutation(2**16)[:2].tolist()
+    for seed_there, seed_of_all in ((seed, 3), (seed, 4), (other, 5)):
+        model, rng = small(learner), library.Generator()
+        rng.manual_seed(seed_there)
+        library.manual_seed(seed_of_all)
         learner.fine_tune(model, images, labels, 2, rng)
-    assert_close(second.state_dict(), first.state_dict())
-
-
-def test_fine_tune_gives_another_network_for_another_generator(learner, probe):
-    (images, labels), heads = bars(probe), []
-    for seed in probe.permutation(2**16)[:2].tolist():
-        model, rng = small(learner), learner.library("torch").Generator()
-        rng.manual_seed(seed)
-        learner.fine_tune(model, images, labels, 2, rng)
-        heads.append(model.state_dict()["head.weight"])
-    assert (heads[0] != heads[1]).all(), "the head is drawn from the generator that was handed in"
-
-
-@pytest.mark.stage("whole")
-def test_fine_tune_does_not_seed_the_global_generator(learner, probe):
-    (images, labels), library, following = bars(probe), learner.library("torch"), []
-    for seed in (3, 4):
-        model = small(learner)
-        library.manual_seed(seed)
-        learner.fine_tune(model, images, labels, 2, generator(learner, probe.generator()))
+        states.append(model.state_dict())
         following.append(library.rand(3))
-    assert (following[0] != following[1]).all(), "the global generator goes on from where the caller had it"
+    assert_close(
+        states[1], states[0], name="the network from the same generator, after another seed for the global one"
+    )
+    assert (states[2]["head.weight"] != states[0]["head.weight"]).all(), "another generator gives another network"
+    assert (following[1] != following[0]).all(), "the global generator goes on from where the caller had it"
 
 
 @pytest.mark.stage("whole")
