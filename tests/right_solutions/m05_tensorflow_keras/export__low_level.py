@@ -28,8 +28,10 @@ def tflite_predict(flatbuffer, x):
     interpreter = tf.lite.Interpreter(model_content=flatbuffer)
     (signature,) = interpreter.get_signature_list().values()
     runner = interpreter.get_signature_runner()
+    (argument,) = signature["inputs"]
+    dtype = runner.get_input_details()[argument]["dtype"]
     rows = []
     for row in x:
-        given = {signature["inputs"][0]: row[None].astype(np.float32)}
+        given = {argument: np.asarray(row[None], dtype)}
         rows.append({name: np.array(value) for name, value in runner(**given).items()})
     return {name: np.concatenate([row[name] for row in rows]) for name in signature["outputs"]}
