@@ -79,6 +79,15 @@ def test_no_wrong_solution_earns_everything(exercise, pools):
     assert escaped == []
 
 
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_each_can_still_be_made_of_the_solution(exercise):
+    solution = exercise.solution.read_text(encoding="utf-8")
+    for entry in entries_of(exercise.module)[exercise.name]:
+        made = wrong_source(exercise, entry)
+        compile(made, f"{exercise.id}, {entry['task']}: {entry['name']}", "exec")
+        assert made != solution, entry["name"]
+
+
 def test_there_are_some_of_every_task_of_the_course():
     without = [
         f"{exercise.id}: {task}"
