@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autograder.testing.compare import assert_close, assert_shape
-    from autograder.testing.elsewhere import there
+    from autograder.testing.elsewhere import made, there
     from autograder.testing.failures import CheckFailed, Mismatch, MissingTask, NotLoaded, NotStarted
     from autograder.testing.gradients import assert_gradients, numerical_vjp
     from autograder.testing.probe import Probe
@@ -30,13 +30,14 @@ __all__ = [
     "assert_close",
     "assert_gradients",
     "assert_shape",
+    "made",
     "numerical_vjp",
     "there",
 ]
 
 _HOME = {
     "compare": ("assert_close", "assert_shape"),
-    "elsewhere": ("there",),
+    "elsewhere": ("made", "there"),
     "failures": ("CheckFailed", "Mismatch", "MissingTask", "NotLoaded", "NotStarted"),
     "gradients": ("assert_gradients", "numerical_vjp"),
     "probe": ("Probe",),

@@ -17,4 +17,15 @@ def there(module: Any, function: Callable) -> Any:
         module: the learner's module, or the reference.
     """
     source, name = inspect.getsource(function), function.__name__
-    return module.library("builtins").eval(f"(lambda names: (exec({source!r}, names), names[{name!r}])[1])({{}})")
+    return made(module, f"(lambda names: (exec({source!r}, names), names[{name!r}])[1])({{}})")
+
+
+def made(module: Any, text: str) -> Any:
+    """A function written as text, made where the module's code runs: `made(learner, "lambda scale, x: scale(x.T)")`.
+
+    As with `there`, what it returns is the learner's word. It has no global names but Python's own.
+
+    Args:
+        module: the learner's module, or the reference.
+    """
+    return module.library("builtins").eval(text)

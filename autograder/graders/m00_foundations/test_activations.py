@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 LARGE = np.array([-1000.0, -750.0, -40.0, 40.0, 750.0, 1000.0])
 
@@ -16,11 +16,6 @@ def without_tanh(function, x):
     finally:
         numpy.tanh = kept
 """
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 def transposed(module, function, x):

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from autograder.testing import assert_close, assert_shape
+from autograder.testing import assert_close, assert_shape, made
 
 # With a column of ones beside them, these rows are orthogonal: one step of the right size solves all that it looks at.
 ORTHOGONAL = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
@@ -206,7 +206,7 @@ def test_minibatch_gd_takes_a_step_after_every_batch(learner, probe):
 def test_minibatch_gd_shuffles_anew_in_every_epoch(learner, probe):
     y, rng = probe.normal(12), probe.generator()
     text = "lambda gd, x, y, rng: [gd(x, y, 0.5, 3, 4, rng), rng.random()]"  # what comes next tells slips apart
-    b = learner.library("builtins").eval(text)(learner.minibatch_gd, np.zeros((12, 2)), y, deepcopy(rng))[0][1]
+    b = made(learner, text)(learner.minibatch_gd, np.zeros((12, 2)), y, deepcopy(rng))[0][1]
     order = [rng.permutation(12) for _ in range(3)][-1]
     # Without features and with lr ½, a step on a batch makes b the mean of its targets.
     assert_close(b, float(y[order[8:]].mean()))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 
 def assert_loss_and_gradient_shapes(result, argument):
@@ -236,7 +236,7 @@ def test_cross_entropy_of_as_many_rows_as_classes(learner, reference, probe):
 def test_cross_entropy_of_transposed_logits(learner, reference, probe):
     logits, targets = probe.normal("C N"), probe.integers("N", high="C")
     text = "lambda loss, x, targets: [loss(logits, targets) for logits in (x.T.copy(), x.T)]"
-    turned = learner.library("builtins").eval(text)
+    turned = made(learner, text)
     expected = reference.cross_entropy(logits.T, targets)
     assert_close(turned(learner.cross_entropy, logits, targets), [expected, expected])
 

@@ -5,7 +5,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 NAMES = ("w1", "b1", "w2", "b2")
 
@@ -86,7 +86,7 @@ def test_init_params_gives_four_arrays_that_share_no_memory(learner, probe):
     text = (
         "lambda init, rng, *sizes: [p := list(init(rng, *sizes).values()), [a.fill(i) for i, a in enumerate(p)], p][2]"
     )
-    left = learner.library("builtins").eval(text)(learner.init_params, probe.generator(), 3, 5, 2)
+    left = made(learner, text)(learner.init_params, probe.generator(), 3, 5, 2)
     for number, array in enumerate(left):
         assert_close(array, np.full(array.shape, float(number)), name="an array that was filled with one number")
 
@@ -320,7 +320,7 @@ def test_train_step_gives_new_arrays_even_where_nothing_moves(learner, probe):
         "lambda step, params, x, targets: [name for name, value in step(params, x, targets, 0.3)[0].items()"
         " if __import__('numpy').shares_memory(value, params[name])]"
     )
-    shared = learner.library("builtins").eval(text)(learner.train_step, params, x, targets)
+    shared = made(learner, text)(learner.train_step, params, x, targets)
     assert shared == [], f"these are the arrays that were passed in, not new ones: {shared}"
 
 

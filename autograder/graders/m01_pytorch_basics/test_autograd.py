@@ -7,14 +7,9 @@ once more here.
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 DTYPES = (torch.float32, torch.float64)
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 def network(module, state, activation="Tanh"):

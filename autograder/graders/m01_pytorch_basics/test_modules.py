@@ -8,18 +8,13 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 
 @pytest.fixture(autouse=True)
 def repeatable(learner, probe):
     """The same first parameters whenever the inputs are the same: a check that failed can be repeated."""
     learner.library("torch").manual_seed(int(probe.integers(1, high=10**9)[0]))
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 def nn_of(module):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape
+from autograder.testing import assert_close, assert_gradients, assert_shape, made
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -21,11 +21,6 @@ def mask_of(probe):
     mask = torch.from_numpy(probe.signs("B", t) > 0)
     mask[:, 0], mask[:, -1] = True, False
     return mask
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 @pytest.mark.stage("shape")

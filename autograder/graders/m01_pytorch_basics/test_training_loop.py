@@ -3,12 +3,7 @@
 import pytest
 import torch
 
-from autograder.testing import assert_close
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
+from autograder.testing import assert_close, made
 
 
 def plain(module, state):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, made
 
 PASSES = """lambda dataset, passes: [
     [tuple(part.numpy() for part in batch) for batch in dataset] for _ in range(passes)
@@ -26,7 +26,7 @@ def seeded(module):
 
 def kind(module, value):
     """The name of an object's class."""
-    return module.library("builtins").eval("lambda value: type(value).__name__")(value)
+    return made(module, "lambda value: type(value).__name__")(value)
 
 
 def epochs(module, dataset, passes):

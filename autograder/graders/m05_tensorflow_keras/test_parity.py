@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import torch
 
-from autograder.testing import assert_close
+from autograder.testing import assert_close, made
 
 DTYPES = ("float32", "float64")
 ACTIVATIONS = {
@@ -36,12 +36,12 @@ def seeded(module):
 
 def kind(module, value):
     """The name of an object's class."""
-    return module.library("builtins").eval("lambda value: type(value).__name__")(value)
+    return made(module, "lambda value: type(value).__name__")(value)
 
 
 def kinds(module, model):
     """The names of the classes of a model's parts."""
-    return module.library("builtins").eval("lambda model: [type(part).__name__ for part in model]")(model)
+    return made(module, "lambda model: [type(part).__name__ for part in model]")(model)
 
 
 def keras_tensor(values):
@@ -297,7 +297,7 @@ def test_mlp_to_torch_equals_the_keras_model_and_the_reference(learner, referenc
 @pytest.mark.stage("robust")
 def test_mlp_to_torch_refuses_what_it_cannot_carry(learner, probe):
     keras = learner.library("keras")
-    own = learner.library("builtins").eval("lambda z: z * z")
+    own = made(learner, "lambda z: z * z")
     for layer in (
         keras.layers.BatchNormalization(),
         keras.layers.GaussianNoise(0.3),

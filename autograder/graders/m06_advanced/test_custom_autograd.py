@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape, there
+from autograder.testing import assert_close, assert_gradients, assert_shape, made, there
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -423,6 +423,6 @@ def test_gradient_reversal_of_a_single_number_and_with_a_whole_scale(learner, pr
 @pytest.mark.stage("robust")
 def test_gradient_reversal_twice_multiplies_both_scales(learner, probe):
     x, dy = probe.tensor("N D", dtype=torch.float64), probe.tensor("N D", dtype=torch.float64)
-    twice = learner.library("builtins").eval("lambda reverse: lambda x: reverse(reverse(x, 0.5), 3.0)")
+    twice = made(learner, "lambda reverse: lambda x: reverse(reverse(x, 0.5), 3.0)")
     y, (dx,) = learner.vjp(twice(learner.GradientReversal.apply), [x], dy)
     assert_close([y, dx], [x, 1.5 * dy], name="[y, the gradient of x]")

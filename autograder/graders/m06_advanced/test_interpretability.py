@@ -6,14 +6,9 @@ A network lives where the learner's code runs; the same one, made here, is what 
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_shape, numerical_vjp, there
+from autograder.testing import assert_close, assert_shape, made, numerical_vjp, there
 
 F64 = torch.float64
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 def network(state, activation="Tanh", **options):

@@ -6,7 +6,7 @@ Models live where the learner's code runs. What is counted there (calls, dtypes)
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_shape, there
+from autograder.testing import assert_close, assert_shape, made, there
 
 
 def two_layers(probe):
@@ -85,7 +85,7 @@ def test_dynamic_loss_scaler_multiplies_the_loss_and_its_gradient(learner, probe
     scaler = learner.DynamicLossScaler(init_scale)
     assert_close(scaler.get_scale(), init_scale, name="the scale")
     assert_close(scaler.scale(torch.tensor(-1.5)), torch.tensor(-1.5 * init_scale), name="the scaled loss")
-    slope = learner.library("builtins").eval("lambda scaler, x: [scaler.scale((x**2).sum()).backward(), x.grad][1]")
+    slope = made(learner, "lambda scaler, x: [scaler.scale((x**2).sum()).backward(), x.grad][1]")
     assert_close(slope(scaler, x), 2.0 * init_scale * x.detach(), name="the gradient")
 
 
@@ -435,7 +435,7 @@ def test_autocast_step_returns_the_loss_before_the_step_without_its_scale(learne
     scaler = grad_scaler(learner, init_scale=64.0)
     loss = learner.autocast_step(model, mse(learner), sgd(learner, model, lr=1e-9), scaler, x, y)
     assert_close(single(loss), step_here(state, x, y, torch.bfloat16)[0][0], name="the loss")
-    one_sided = learner.library("builtins").eval("lambda output, y: (output.float() - 2.0 * y).square().mean()")
+    one_sided = made(learner, "lambda output, y: (output.float() - 2.0 * y).square().mean()")
     loss = learner.autocast_step(model, one_sided, sgd(learner, model), scaler, x, y)
     assert_close(
         single(loss), step_here(state, x, 2.0 * y, torch.bfloat16)[0][0], name="the loss of output and targets"
@@ -599,7 +599,7 @@ def test_find_overflow_passes_over_parameters_without_a_gradient(learner):
 def test_find_overflow_equals_the_reference_in_the_order_given(learner, reference, probe):
     names = [f"layer{i}" for i in probe.permutation(7)]
     tensors = {name: 10.0 ** (i - 1) * probe.tensor(probe.extreme("N D")) for i, name in enumerate(names)}
-    in_order = learner.library("builtins").eval("lambda function, *given: list(function(*given).items())")
+    in_order = made(learner, "lambda function, *given: list(function(*given).items())")
     for dtype in (torch.float16, torch.bfloat16):
         for scale in (probe.scalar(0.1, 0.9), probe.scalar(5.0, 90.0), 1e32):
             found = in_order(learner.find_overflow, tensors, dtype, scale)

@@ -5,14 +5,9 @@ import inspect
 import pytest
 import torch
 
-from autograder.testing import assert_close, assert_gradients, assert_shape, there
+from autograder.testing import assert_close, assert_gradients, assert_shape, made, there
 
 F64 = torch.float64
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 # vectorize_me

@@ -17,15 +17,10 @@ import torch
 from sklearn.datasets import load_digits
 
 from autograder.sandbox.errors import LearnerError
-from autograder.testing import assert_close, assert_shape, there
+from autograder.testing import assert_close, assert_shape, made, there
 
 PARTS = ("train", "validation", "test")
 HISTORY = ("train_loss", "validation_loss", "validation_accuracy")
-
-
-def made(module, text):
-    """A function written as text, made where the module's code runs."""
-    return module.library("builtins").eval(text)
 
 
 @cache
